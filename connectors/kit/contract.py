@@ -1,0 +1,338 @@
+"""What a platform implements. Everything here is sans-I/O: requests are yielded, replies are sent in.
+
+A *flow* is a generator that yields `Request`s, is sent a `Response` for each and returns its result. The courier
+drives it: it paces every request against the account's bucket, adds timeouts, records the call. A flow never sleeps,
+never retries and never reads a clock; what it needs of time is in its arguments. It raises an error of
+`connectors.kit.errors`, chosen by what the caller must do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from schemas.entities import Channel, Completeness, EntityType, Op
+
+Json = Any
+Flow = Generator["Request", "Response", Any]
+
+
+# ----------------------------------------------------------------------------------------------- accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One shop or system at one platform. `secrets` hold the values, already read from their files; never log it.
+
+    `settings` are the platform's own (strings), e.g. shopify: api_version, currency, locations; `priority`: lower wins
+    a tie of last-writer-wins; `clock_offset`: seconds this account's clock is ahead of ours.
+    """
+
+    tenant: str
+    id: str
+    platform: str
+    base_url: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    priority: int = 100
+    clock_offset: float = 0.0
+
+    def secret(self, name: str) -> str:
+        """The first (newest) secret of that name. Raises KeyError when the account has none."""
+        return self.secrets[name][0]
+
+
+# ----------------------------------------------------------------------------------------------- inbound
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook request: header names in lower case, the body byte for byte, microseconds UTC."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFacts:
+    """What the receiver needs to know of an authentic delivery without parsing more than it must.
+
+    `acknowledge_only`: a correctly signed delivery that is kept in raw and never mapped (compliance topics).
+    """
+
+    delivery_id: str
+    topic: str
+    resource_id: str = ""
+    acknowledge_only: bool = False
+
+
+class Signature(Protocol):
+    """A pure signature scheme."""
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str]) -> None:
+        """Accept when any of the active secrets fits, comparing in constant time. Raises BadSignature otherwise.
+
+        Never rejects by age unless the vendor signs a time stamp, and never parses the body.
+        """
+        ...
+
+
+class Source(Protocol):
+    """Webhooks of one platform. Stateless; called on the receiver's hot path."""
+
+    max_body: int
+    kept_headers: tuple[str, ...]
+
+    def authenticate(self, account: Account, delivery: Delivery) -> None:
+        """Signature, and headers against the route's account. Raises BadSignature. Success does not mean that the
+        body is JSON or that anything can be mapped: a signed body is always kept."""
+        ...
+
+    def facts(self, account: Account, delivery: Delivery) -> DeliveryFacts:
+        """Never raises: an authentic delivery with missing headers gets a delivery id derived from its content."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------------- mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How a record finds its entity. Exactly one of: `golden_id` known from the record itself (a SKU, or the account
+    and order number), or `via` = (entity type, remote id) of the record that carries the link."""
+
+    golden_id: str = ""
+    via: tuple[EntityType, str] | None = None
+    suffix: str = ""  # composite part behind the linked golden id, e.g. the location of a stock level
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One canonical observation as the mapping sees it; identity, version and meta are completed by the mapper.
+
+    `fields`: the record of the type's schema without `meta`. `comparable`: the business values, in a fixed order, that
+    are comparable between platforms; their hash is the fingerprint. `clock`: microseconds UTC or vendor sequence.
+    `sequence`: trigger or read sequence. `aliases`: other ids a destination needs (inventory_item_id).
+    """
+
+    type: EntityType
+    remote_id: str
+    link: Link
+    clock: int
+    clock_id: str
+    fields: Mapping[str, Json]
+    comparable: Sequence[str]
+    sequence: int = 0
+    source_time: int = 0
+    source_time_text: str = ""
+    resolution: int = 1_000_000  # of the clock, in microseconds: a read within it is unsettled
+    op: Op = Op.UPSERT
+    completeness: Completeness = Completeness.FULL
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    fetch: tuple[str, str] | None = None  # (resource, remote id) that says more, for hints and unknown links
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A delivery with nothing for us, e.g. a topic without canonical entity. Counted, not dead."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A record of raw.<platform>: what a platform said, verbatim."""
+
+    account: str
+    channel: Channel
+    topic: str
+    delivery_id: str
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: int
+    resource_id: str = ""
+    read_started_at: int | None = None
+    read_sequence: int | None = None
+    op: Op = Op.UPSERT
+
+
+class CanonicalMapping(Protocol):
+    """Pure vendor JSON -> canonical observations."""
+
+    revision: int
+
+    def map(self, account: Account, envelope: Envelope) -> list[Mapped] | Ignored:
+        """Same arguments, same result, for ever (until `revision` is raised). Raises DeadLetter (Invalid) naming the
+        field at fault; never guesses, never drops a field silently that the schema has."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------------- outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
+    units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
+    unanswered request may have changed something."""
+
+    method: str
+    path: str
+    operation: str
+    endpoint: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    cost: float = 1.0
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A reply, header names in lower case. `started_at` and `received_at`: microseconds UTC."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    started_at: int
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a reply says about the bucket it was charged to; None where the API does not say.
+
+    `level`: units left now; `limit`: bucket size; `restore_rate`: units per second; `cost`: what was charged;
+    `retry_after`: seconds; `throttled`: the request was refused for its rate.
+    """
+
+    cost: float | None = None
+    level: float | None = None
+    limit: float | None = None
+    restore_rate: float | None = None
+    retry_after: float | None = None
+    throttled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How an account's bucket is paced before the API says anything. `kind`: `level` (the API reports its level) or
+    `rate` (GCRA: `rate` units per second, `burst` units at once)."""
+
+    kind: str
+    rate: float
+    burst: float
+    max_in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One set or command for a destination. `record` is the decoded canonical record; `remote_id` and `aliases` come
+    from xref (empty when unknown); `op_id` names this write for ever and is passed to the vendor where it has a place
+    for it."""
+
+    type: EntityType
+    op: Op
+    golden_key: str
+    golden_version: int
+    remote_id: str
+    aliases: Mapping[str, str]
+    record: Mapping[str, Json]
+    fields: Sequence[str]
+    op_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something read at an account that goes to raw.<platform> as it is (one resource each)."""
+
+    topic: str
+    resource_id: str
+    body: bytes
+    op: Op = Op.UPSERT
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that was carried out. `no_op`: the account already held it and nothing was sent. `observed`: what the
+    reply (or a read before it) said of the record, if anything."""
+
+    no_op: bool = False
+    observed: Sequence[Observation] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a poll. `cursor` replaces the stored one in the transaction of the page's records; `done` ends the
+    pass; `complete_scan`: this pass saw every record, so what its snapshot holds and it did not see is gone."""
+
+    observations: Sequence[Observation]
+    cursor: Mapping[str, Json]
+    done: bool
+    complete_scan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something a poller reads. `interval`: seconds between passes. `scan`: no usable date, so every pass reads all
+    and the courier emits what differs from its snapshot."""
+
+    name: str
+    interval: float
+    scan: bool = False
+
+
+class Destination(Protocol):
+    """Writes and single reads at one platform, as flows."""
+
+    def budget(self, account: Account) -> Budget:
+        """The bucket all requests of this account are charged to."""
+        ...
+
+    def supports(self, type: EntityType, op: Op) -> bool:
+        """Whether `write` can be called for it; flows to unsupported types are refused when they are loaded."""
+        ...
+
+    def write(self, account: Account, write: Write) -> Flow:
+        """Absolute and repeatable: running it twice, or after a lost reply, leaves the same state. Returns Written.
+
+        Raises Unlinkable (the remote record is unknown), Invalid (dead letter, with the vendor's message), Throttled,
+        Unavailable, OutcomeUnknown, Unauthorised.
+        """
+        ...
+
+    def fetch(self, account: Account, resource: str, remote_id: str) -> Flow:
+        """Read one record. Returns a list of Observation; a record that is gone is an Observation with op DELETE."""
+        ...
+
+    def feedback(self, request: Request, response: Response) -> Feedback:
+        """What a reply says about the bucket. Malformed headers are as good as none; never raises."""
+        ...
+
+
+class Poller(Protocol):
+    """Reads everything that changed, page by page, as flows."""
+
+    def resources(self, account: Account) -> tuple[Resource, ...]:
+        """What is polled, most important first."""
+        ...
+
+    def page(self, account: Account, resource: str, cursor: Mapping[str, Json], now: int) -> Flow:
+        """Read one page from `cursor` (empty at first; JSON-able). `now` is microseconds UTC. Returns Page.
+
+        Overlaps rather than skips: windows are closed, and the cursor passes a window only when it was read whole.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One vendor: what it has, None for what it has not."""
+
+    name: str
+    mapping: CanonicalMapping
+    source: Source | None = None
+    poller: Poller | None = None
+    destination: Destination | None = None
