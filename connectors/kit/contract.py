@@ -131,6 +131,7 @@ class Mapped:
     op: Op = Op.UPSERT
     completeness: Completeness = Completeness.FULL
     aliases: Mapping[str, str] = field(default_factory=dict)
+    known_as: Sequence[str] = ()  # further remote ids of this very record, e.g. "inventory_item:49148385" of a variant
     fetch: tuple[str, str] | None = None  # (resource, remote id) that says more, for hints and unknown links
 
 
@@ -229,9 +230,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One set or command for a destination. `record` is the decoded canonical record; `remote_id` and `aliases` come
-    from xref (empty when unknown); `op_id` names this write for ever and is passed to the vendor where it has a place
-    for it."""
+    """One set or command for a destination. `record` is the decoded canonical record.
+
+    `remote_id` is the record's id at this account (empty when it was never seen there); `aliases` are those of the
+    SKU's variant at this account, then the record's own, plus `variant_id`, the variant's remote id. `op_id` names
+    this write for ever and is passed to the vendor where it has a place for it.
+    """
 
     type: EntityType
     op: Op

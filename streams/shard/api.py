@@ -1,0 +1,106 @@
+"""What a stateful role is to the shard runtime, and what a shard is to a role.
+
+A shard is one partition number of a role's inputs. Everything a role puts, emits or positions between two awaits is
+one atom: it is committed in one Kafka transaction with everything before it, or not at all. Rows are visible to the
+role at once, to others after the commit. Nothing here retries: any failed transaction ends the process, and the
+restart converges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+Headers = list[tuple[str, bytes]]
+
+
+class Incoming(Protocol):
+    """A consumed record. `timestamp`: broker's milliseconds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Rows(Protocol):
+    """The shard's rows: a bounded cache over a local store that is itself a cache of the changelog."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row, or None. The first byte of a key is its kind."""
+        ...
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write a row: store, changelog and memory hold the same bytes."""
+        ...
+
+    def delete(self, key: bytes) -> None:
+        """Remove a row (a tombstone in the changelog)."""
+        ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose key starts with `prefix`, in key order, uncommitted writes included. Not for the hot path."""
+        ...
+
+
+class Shard(Protocol):
+    """One shard as its role sees it. Not thread-safe: call it from the event loop only."""
+
+    number: int
+    rows: Rows
+
+    def emit(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None:
+        """Add an output record. `topic` is a catalogue name, without prefix."""
+        ...
+
+    def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """As emit to this shard's own partition number, but only the last value per key and transaction is sent."""
+        ...
+
+    def saw(self, event_id: bytes) -> None:
+        """Remember a 16-byte event id as released, in this transaction. Only with a seen topic."""
+        ...
+
+    def seen(self, event_id: bytes) -> bool:
+        """Whether that id was released before, within the horizon."""
+        ...
+
+    async def commit(self) -> None:
+        """Return when everything put or emitted so far is committed. Concurrent callers share a transaction."""
+        ...
+
+
+class Processor(Protocol):
+    """The logic of a role. Synchronous and deterministic apart from the clock it was given."""
+
+    def open(self, shard: Shard) -> None:
+        """The shard is restored: build what is derived from its rows. Called again on every assignment."""
+        ...
+
+    def process(self, shard: Shard, topic: str, records: Sequence[Incoming]) -> int | None:
+        """One batch of one partition, in offset order; `topic` is a catalogue name.
+
+        Returns the lowest offset still held back of that topic (it and all after it are read again after a crash), or
+        None when nothing is held. Raising ends the process: catch what belongs to one record and dead-letter it.
+        """
+        ...
+
+    def tick(self, shard: Shard) -> dict[str, int | None]:
+        """Called about every 100 ms. Returns the new limit of each topic whose held records changed, else {}."""
+        ...
+
+    def close(self, shard: Shard) -> None:
+        """The shard is being revoked; its last transaction is committed afterwards."""
+        ...
+
+
+@runtime_checkable
+class Worker(Protocol):
+    """A processor that also works on its own: the courier."""
+
+    async def work(self, shard: Shard) -> None:
+        """Runs while the shard is assigned; cancelled on revoke or stop. Returning or raising ends the process."""
+        ...
