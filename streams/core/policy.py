@@ -23,6 +23,7 @@ class OrderingMode(StrEnum):
     TIME = "time"  # hold until the account's watermark has passed
     CONTIGUOUS = "contiguous"  # integer versions: hold for the gap
     ARRIVAL = "arrival"  # release at once, mark the late ones
+    NONE = "none"  # this type has no `events`
 
 
 class TaskKind(StrEnum):

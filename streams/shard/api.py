@@ -47,8 +47,15 @@ class Rows(Protocol):
 class Shard(Protocol):
     """One shard as its role sees it. Not thread-safe: call it from the event loop only."""
 
-    number: int
-    rows: Rows
+    @property
+    def number(self) -> int:
+        """The partition number."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """The shard's rows."""
+        ...
 
     def emit(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None

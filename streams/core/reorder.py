@@ -1,0 +1,227 @@
+"""Holding events until they can be released in source order. Pure; `now` is seconds of any monotonic clock.
+
+`state` never waits, only `events` do. By time: an event is held until its account's watermark (newest clock value less
+the lateness) has passed it; an account that falls silent is released by receive time, so nothing is held longer than
+the lateness. Contiguous: an event with an integer clock is held for the gap before it, and no longer than the lateness.
+What arrives behind the watermark, or behind a number already released, goes out at once, marked late where it follows
+something newer. The committed offset never passes the oldest held event, so a crash re-reads what was held.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.core.policy import Ordering
+
+MICROS = 1_000_000
+MAX_HELD = 50_000  # events per shard; beyond it the oldest are released
+
+
+@dataclass(slots=True)
+class Held:
+    """One event on its way to `events`. `source`: key and account, the record whose order is kept; `stream`: account
+    and type, whose clock it is; `clock` in microseconds or a vendor's number; `version` packed."""
+
+    source: bytes
+    stream: bytes
+    clock: int
+    version: bytes
+    event_id: bytes
+    topic: str
+    offset: int
+    arrival: float
+    payload: Any
+
+
+Release = tuple[Held, bool]
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Held events of one account and type, ordered by version."""
+
+    ordering: Ordering
+    watermark: int = 0
+    newest: int = 0
+    heap: list[tuple[int, bytes, int, Held]] = field(default_factory=list)
+    arrivals: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+
+class Reorder:
+    """All held events of one shard. Not persisted: watermarks and released numbers are, by the caller."""
+
+    def __init__(self) -> None:
+        self._streams: dict[bytes, _Stream] = {}
+        self._gaps: dict[bytes, dict[int, Held]] = {}
+        self._released: dict[bytes, int] = {}
+        self._gap_arrivals: deque[tuple[float, bytes, int]] = deque()
+        self._gap_wait: dict[bytes, float] = {}
+        self._ids: set[bytes] = set()
+        self._offsets: dict[str, list[int]] = {}
+        self._free: dict[str, set[int]] = {}
+        self._ticket = 0
+        self.moved: set[bytes] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def holds(self, event_id: bytes) -> bool:
+        """Whether an event with that id is waiting."""
+        return event_id in self._ids
+
+    def limit(self, topic: str) -> int | None:
+        """The lowest offset of a topic that is still held; None when nothing is."""
+        heap, free = self._offsets.get(topic), self._free.get(topic)
+        if heap is None or free is None:
+            return None
+        while heap and heap[0] in free:
+            free.discard(heapq.heappop(heap))
+        return heap[0] if heap else None
+
+    def watermark(self, stream: bytes) -> int:
+        """How far a stream has been released, in its clock's units."""
+        known = self._streams.get(stream)
+        return known.watermark if known else 0
+
+    def set_watermark(self, stream: bytes, ordering: Ordering, value: int) -> None:
+        """Take up a persisted watermark."""
+        known = self._stream(stream, ordering)
+        known.watermark = max(known.watermark, value)
+        known.newest = max(known.newest, value)
+
+    # -- by time
+
+    def offer(self, event: Held, ordering: Ordering, *, newer_known: bool) -> list[Release]:
+        """Hold an event, or give it back at once when its stream's watermark has passed it. By time."""
+        stream = self._stream(event.stream, ordering)
+        stream.newest = max(stream.newest, event.clock)
+        if event.clock <= stream.watermark:
+            return [(event, newer_known)]
+        self._hold(event)
+        self._ticket += 1
+        heapq.heappush(stream.heap, (event.clock, event.version, self._ticket, event))
+        stream.arrivals.append((event.arrival, event.clock, self._ticket))
+        return []
+
+    def drain(self, now: float) -> list[Release]:
+        """What may go now, in order per stream. Call it after each batch and on every tick."""
+        released: list[Release] = []
+        for name, stream in self._streams.items():
+            lateness = stream.ordering.lateness
+            passed = max(stream.watermark, stream.newest - int(lateness * MICROS))
+            while stream.arrivals and stream.arrivals[0][0] + lateness <= now:
+                passed = max(passed, stream.arrivals.popleft()[1])
+            released += self._pass(name, stream, passed)
+        released += self._overdue_gaps(now)
+        while len(self._ids) > MAX_HELD:
+            released += self._make_room()
+        return released
+
+    def _pass(self, name: bytes, stream: _Stream, watermark: int) -> list[Release]:
+        if watermark > stream.watermark:
+            stream.watermark = watermark
+            self.moved.add(name)
+        out: list[Release] = []
+        while stream.heap and stream.heap[0][0] <= stream.watermark:
+            out.append((self._let_go(heapq.heappop(stream.heap)[3]), False))
+        if not stream.heap:
+            stream.arrivals.clear()
+        return out
+
+    def _make_room(self) -> list[Release]:
+        """Too much is held: move the fullest stream's watermark to its oldest event."""
+        name, stream = max(self._streams.items(), key=lambda item: len(item[1].heap))
+        if not stream.heap:
+            return self._overdue_gaps(float("inf"))
+        return self._pass(name, stream, stream.heap[0][0])
+
+    def _stream(self, name: bytes, ordering: Ordering) -> _Stream:
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = self._streams[name] = _Stream(ordering)
+        return stream
+
+    # -- contiguous
+
+    def offer_numbered(self, event: Held, ordering: Ordering, released: int) -> list[Release]:
+        """As `offer`, for integer clocks: `released` is the record's last released number as persisted, 0 for none."""
+        last = self._released.get(event.source, released)
+        if event.clock <= last:
+            return [(event, True)]
+        if event.clock == last + 1:
+            return self._follow(event, ordering)
+        gap = self._gaps.setdefault(event.source, {})
+        if event.clock in gap:
+            return [(event, True)]
+        self._hold(event)
+        gap[event.clock] = event
+        self._released[event.source] = last
+        self._gap_wait[event.source] = ordering.lateness
+        self._gap_arrivals.append((event.arrival, event.source, event.clock))
+        return []
+
+    def released(self, source: bytes) -> int | None:
+        """The record's last released number while it has held events; None otherwise."""
+        return self._released.get(source)
+
+    def _follow(self, event: Held, ordering: Ordering) -> list[Release]:
+        """Release an event and everything that directly follows it."""
+        out: list[Release] = [(event, False)]
+        gap = self._gaps.get(event.source)
+        if gap is None:
+            return out
+        number = event.clock
+        while (following := gap.pop(number + 1, None)) is not None:
+            number += 1
+            out.append((self._let_go(following), False))
+        self._close_gap(event.source, gap, number)
+        return out
+
+    def _close_gap(self, source: bytes, gap: dict[int, Held], number: int) -> None:
+        if gap:
+            self._released[source] = number
+        else:
+            del self._gaps[source]
+            self._released.pop(source, None)
+            self._gap_wait.pop(source, None)
+
+    def _overdue_gaps(self, now: float) -> list[Release]:
+        out: list[Release] = []
+        while self._gap_arrivals:
+            arrival, source, clock = self._gap_arrivals[0]
+            gap = self._gaps.get(source)
+            if gap is None or clock not in gap:
+                self._gap_arrivals.popleft()
+                continue
+            if arrival + self._gap_wait[source] > now:
+                break
+            self._gap_arrivals.popleft()
+            out += self._skip_gap(source, gap, clock)
+            if now == float("inf"):
+                break
+        return out
+
+    def _skip_gap(self, source: bytes, gap: dict[int, Held], upto: int) -> list[Release]:
+        """The missing numbers are given up: release everything held up to `upto` and what follows it."""
+        numbers = sorted(gap)
+        last = upto
+        while last + 1 in gap:
+            last += 1
+        out: list[Release] = [(self._let_go(gap.pop(number)), False) for number in numbers if number <= last]
+        self._close_gap(source, gap, last)
+        return out
+
+    # -- bookkeeping
+
+    def _hold(self, event: Held) -> None:
+        self._ids.add(event.event_id)
+        heapq.heappush(self._offsets.setdefault(event.topic, []), event.offset)
+        self._free.setdefault(event.topic, set())
+
+    def _let_go(self, event: Held) -> Held:
+        self._ids.discard(event.event_id)
+        self._free[event.topic].add(event.offset)
+        return event

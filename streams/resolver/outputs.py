@@ -1,0 +1,122 @@
+"""What the resolver says besides `state` and `events`: decisions and push tasks, as records of their schemas. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import identity, topics
+from schemas.entities import EntityType, Lane, Op
+from schemas.headers import Version
+from schemas.topics import Profile
+from streams.core.entity import NOTHING, Contribution, Entity
+from streams.core.resolve import Resolution
+from streams.resolver.routes import Member, Route, Routes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the event that was decided on stands."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_id: bytes
+    account: bytes
+
+
+def decision(
+    routes: Routes,
+    kind: EntityType,
+    key: bytes,
+    verdict: Resolution,
+    entity: Entity,
+    source: Source,
+    asked: list[bytes],
+    now: int,
+) -> dict[str, Any]:
+    """A record of schemas/avro/decision.avsc."""
+    winner = entity.of(entity.winner)
+    assert winner is not None
+    return {
+        "golden_key": key.decode(),
+        "type": kind.value,
+        "decided_at": now,
+        "golden_version": entity.golden_version,
+        "outcome": verdict.outcome.value,
+        "rule": routes.policies[kind.code].kind.value,
+        "because": verdict.because,
+        "policy_revision": routes.rules.revision,
+        "event_id": source.event_id,
+        "event_account": _name(routes, source.account),
+        "winner": contribution(routes, winner, source),
+        "losers": [contribution(routes, c, source) for c in entity.contributions if c.account != entity.winner],
+        "source_topic": source.topic,
+        "source_partition": source.partition,
+        "source_offset": source.offset,
+        "pushed_to": [_name(routes, account) for account in asked],
+    }
+
+
+def contribution(routes: Routes, c: Contribution, source: Source | None = None) -> dict[str, Any]:
+    """What one account says now; the event id is known for the one that was just decided on."""
+    version = Version.unpack(c.version)
+    return {
+        "account": _name(routes, c.account),
+        "event_id": source.event_id if source and source.account == c.account else b"",
+        "op": "delete" if c.op is Op.DELETE else "upsert",
+        "version": {
+            "clock": version.clock,
+            "rank": int(version.rank),
+            "sequence": version.sequence,
+            "mapping_revision": version.mapping_revision,
+            "fingerprint": version.fingerprint,
+        },
+        "corrected_time": c.corrected,
+    }
+
+
+def _name(routes: Routes, account: bytes) -> str:
+    member = routes.members.get(account)
+    return member.account if member else account.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push task and where it goes."""
+
+    member: Member
+    record: dict[str, Any]
+
+    def place(self, profile: Profile) -> tuple[str, int, bytes]:
+        """Topic, partition and key: all work of an account stands in one partition."""
+        bulk = self.record["lane"] == Lane.BULK.value
+        topic = topics.push_bulk(self.member.platform) if bulk else topics.push(self.member.platform)
+        partition = identity.account_partition(self.member.tenant, self.member.account, profile.platform)
+        return topic, partition, f"{self.member.account}|{self.record['golden_key']}".encode()
+
+
+def push(member: Member, route: Route, key: bytes, entity: Entity, value: bytes, now: int, origin: int) -> Push:
+    """Ask an account to hold the winner. `origin`: when what made it necessary was received."""
+    flow = route.flow
+    return Push(
+        member,
+        {
+            "tenant": member.tenant,
+            "account": member.account,
+            "platform": member.platform,
+            "type": flow.entity.value,
+            "golden_key": key.decode(),
+            "golden_version": entity.golden_version,
+            "kind": flow.kind.value,
+            "op": "delete" if entity.fingerprint == NOTHING else "upsert",
+            "flow": flow.name,
+            "fields": list(flow.fields),
+            "lane": flow.lane.value,
+            "fingerprint": entity.fingerprint,
+            "record": value,
+            "operation_id": None,
+            "wanted_at": now,
+            "origin_at": origin,
+        },
+    )

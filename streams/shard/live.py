@@ -1,0 +1,189 @@
+"""A shard on Kafka: what its role puts and emits is gathered and committed by a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, NoReturn
+
+from streams.shard.api import Headers
+from streams.shard.pace import CommitPace
+from streams.shard.seen import DAY_MS, SeenIds
+from streams.shard.store import CachedRows, Store
+from streams.shard.transaction import Batch, Output, Transactions
+
+FULL = 40_000  # records gathered beyond which processing waits for the commit
+FULL_BYTES = 64 << 20
+
+
+class LiveShard:
+    """Implements streams.shard.api.Shard. One event loop owns it; transactions run in the executor.
+
+    Between two awaits of the owner everything gathered is one atom: the commit loop takes all of it at once.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        prefix: str,
+        store: Store,
+        rows: CachedRows,
+        seen: SeenIds,
+        transactions: Transactions,
+        metadata: object,
+        positions: dict[str, int],
+        interval: float,
+        executor: Executor,
+        fatal: Callable[[str], NoReturn],
+        committed: Callable[[float, int], None] = lambda seconds, records: None,
+    ) -> None:
+        self.number = number
+        self.rows = rows
+        self.next: dict[str, int] = dict(positions)  # full topic -> offset expected next
+        self._limits: dict[str, int | None] = {}
+        self._committed: dict[str, int] = dict(positions)
+        self._prefix = prefix
+        self._store = store
+        self._seen = seen
+        self._transactions = transactions
+        self._metadata = metadata
+        self._pace = CommitPace(interval)
+        self._executor = executor
+        self._fatal = fatal
+        self._report = committed
+        self._outputs: list[Output] = []
+        self._latest: dict[tuple[str, bytes], bytes | None] = {}
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+
+    # -- what the role calls
+
+    def emit(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None:
+        self._outputs.append((self._prefix + topic, partition, key, value, headers))
+        self._bytes += len(value or b"")
+
+    def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
+        self._latest[self._prefix + topic, key] = value
+        self._bytes += len(value or b"")
+
+    def saw(self, event_id: bytes) -> None:
+        self._seen.add(event_id, int(time.time() * 1000) // DAY_MS)
+
+    def seen(self, event_id: bytes) -> bool:
+        return event_id in self._seen
+
+    async def commit(self) -> None:
+        if not self._dirty() and not self._busy:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._urgent.set()
+        self._wake.set()
+        await waiter
+
+    # -- what the host calls
+
+    def start(self) -> None:
+        """Begin committing."""
+        self._task = asyncio.create_task(self._commit_loop(), name=f"shard-{self.number}-commits")
+        self._task.add_done_callback(self._ended)
+
+    def advance(self, topic: str, position: int, limit: int | None) -> None:
+        """A batch of `topic` (full name) was processed up to `position`; nothing from `limit` on may be committed."""
+        self.next[topic] = position
+        self.limit(topic, limit)
+
+    def limit(self, topic: str, limit: int | None) -> None:
+        """The lowest offset of `topic` (full name) that is still held back has changed."""
+        self._limits[topic] = limit
+        self._wake.set()
+
+    async def room(self) -> None:
+        """Wait while more is gathered than a transaction should hold."""
+        while len(self._outputs) + len(self.rows.touched) > FULL or self._bytes > FULL_BYTES:
+            await self.commit()
+
+    async def close(self) -> None:
+        """Stop committing (what is gathered is dropped) and close the store."""
+        if self._task is not None:
+            self._task.remove_done_callback(self._ended)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._store.close)
+
+    # -- committing
+
+    def _dirty(self) -> bool:
+        return bool(self._outputs or self._latest or self.rows.touched or self._offsets())
+
+    def _offsets(self) -> list[tuple[str, int]]:
+        offsets = []
+        for topic, position in self.next.items():
+            limit = self._limits.get(topic)
+            safe = position if limit is None else min(position, limit)
+            if safe > self._committed[topic]:
+                offsets.append((topic, safe))
+        return offsets
+
+    async def _commit_loop(self) -> None:
+        while True:
+            await self._wake.wait()
+            records = len(self._outputs) + len(self.rows.touched)
+            delay = self._pace.wait(time.monotonic(), records, self._bytes, len(self._waiters))
+            if delay:
+                await self._pause(delay)
+                continue
+            self._wake.clear()
+            self._urgent.clear()
+            waiters, self._waiters = self._waiters, []
+            batch = self._take()
+            if batch:
+                await self._commit(batch)
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def _pause(self, delay: float) -> None:
+        """Sleep, but not when somebody starts to wait for the commit."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._urgent.wait(), delay)
+
+    def _take(self) -> Batch:
+        batch = Batch(
+            self._outputs,
+            self._latest,
+            self.rows.take(),
+            self._seen.take(),
+            int(time.time() * 1000) // DAY_MS,
+            self._offsets(),
+        )
+        self._outputs, self._latest, self._bytes = [], {}, 0
+        return batch
+
+    async def _commit(self, batch: Batch) -> None:
+        self._busy = True
+        started = time.monotonic()
+        position = await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._transactions.commit, batch, self._metadata
+        )
+        now = time.monotonic()
+        if batch.rows:
+            self.rows.stored(position or 0, int(time.time() * 1000))
+        self._committed.update(batch.offsets)
+        self._pace.committed(now, len(batch))
+        self._report(now - started, len(batch))
+        self._busy = False
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            self._fatal(f"shard {self.number} cannot commit: {task.exception()!r}")

@@ -1,0 +1,222 @@
+"""A shard's local rows: RocksDB as a cache of the changelog, and a bounded cache of bytes in front of it.
+
+There is no write-ahead log: rows and the changelog position they reflect are one batch, so a crash leaves an older but
+consistent pair and a longer replay. Anything doubtful (foreign, damaged, too old) is deleted and rebuilt.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+
+FORMAT = 1
+_META = b"\0meta"
+_POSITION = b"\0position"
+_AT = struct.Struct(">qqI")  # changelog offset, milliseconds UTC, checksum of both
+_DAMAGED = "DAMAGED"
+_BLOCK_CACHE_BYTES = 8 << 20
+_WRITE_BUFFER_BYTES = 4 << 20
+
+
+class Damaged(Exception):
+    """The local store cannot be trusted; it is deleted and rebuilt from the changelog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a store is a cache of; a store of anything else is foreign."""
+
+    cluster: str
+    changelog: str
+    partition: int
+
+    def encode(self) -> bytes:
+        return json.dumps([FORMAT, self.cluster, self.changelog, self.partition]).encode()
+
+
+class Store:
+    """One RocksDB folder. Single process; call `close` so that the missing log is flushed."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self.path = path
+        self.identity = identity
+        self.position = 0
+        self.written_at = 0
+        self.why_empty = ""
+        self._db = self._open()
+        self._no_log = WriteOptions()
+        self._no_log.disable_wal = True
+
+    def _open(self) -> Any:
+        try:
+            return self._open_existing()
+        except Damaged as damage:
+            self.why_empty = str(damage)
+        self.wipe()
+        db = _rocksdb(self.path)
+        db[_META] = self.identity.encode()
+        return db
+
+    def _open_existing(self) -> Any:
+        if not (self.path / "CURRENT").exists():
+            raise Damaged("new")
+        if (self.path / _DAMAGED).exists():
+            raise Damaged("marked as damaged by the process before")
+        try:
+            db = _rocksdb(self.path)
+            meta, at = db.get(_META), db.get(_POSITION)
+        except Exception as error:
+            raise Damaged(f"RocksDB refuses it: {error}") from error
+        if meta != self.identity.encode():
+            db.close()
+            raise Damaged(f"it is a cache of something else: {meta!r}")
+        self.position, self.written_at = _unpack_position(db, at)
+        return db
+
+    def wipe(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.position = self.written_at = 0
+
+    def restart(self, why: str) -> None:
+        """Forget everything and begin an empty store."""
+        self._db.close()
+        self.wipe()
+        self.why_empty = why
+        self._db = _rocksdb(self.path)
+        self._db[_META] = self.identity.encode()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The stored row. Raises Damaged, after marking the folder so that the next process rebuilds it."""
+        try:
+            row: bytes | None = self._db.get(key)
+        except Exception as error:
+            self.mark_damaged()
+            raise Damaged(f"reading {key!r} from {self.path} failed: {error}") from error
+        return row
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Stored rows with the prefix, in key order. Raises Damaged as `get` does."""
+        try:
+            for key, value in self._db.items(from_key=prefix):
+                if not key.startswith(prefix):
+                    return
+                yield key, value
+        except Exception as error:
+            self.mark_damaged()
+            raise Damaged(f"scanning {prefix!r} in {self.path} failed: {error}") from error
+
+    def write(self, rows: Mapping[bytes, bytes | None], position: int, now_ms: int) -> None:
+        """Rows (None deletes) and the changelog position after them, in one batch."""
+        batch = WriteBatch(raw_mode=True)
+        put = batch.put
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                put(key, value)
+        put(_POSITION, _AT.pack(position, now_ms, crc32(b"%d %d" % (position, now_ms))))
+        self._db.write(batch, self._no_log)
+        self.position, self.written_at = position, now_ms
+
+    def mark_damaged(self) -> None:
+        """Make the next process rebuild this store."""
+        (self.path / _DAMAGED).touch()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._db.flush()
+        self._db.close()
+
+
+def _unpack_position(db: Any, at: bytes | None) -> tuple[int, int]:
+    if at is None:
+        return 0, 0
+    try:
+        position, written_at, checksum = _AT.unpack(at)
+    except struct.error:
+        checksum = position = written_at = -1
+    if checksum != crc32(b"%d %d" % (position, written_at)):
+        db.close()
+        raise Damaged("its position has a wrong checksum")
+    return position, written_at
+
+
+def _rocksdb(path: Path) -> Any:
+    table = BlockBasedOptions()
+    table.set_bloom_filter(10, block_based=False)
+    table.set_block_cache(Cache(_BLOCK_CACHE_BYTES))
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_block_based_table_factory(table)
+    options.set_keep_log_file_num(2)
+    return Rdict(str(path), options=options)
+
+
+class CachedRows:
+    """Rows of a live shard: what was written since the last commit, over two generations of cache, over the store."""
+
+    def __init__(self, store: Store, capacity: int) -> None:
+        self._store = store
+        self._capacity = capacity
+        self._young: dict[bytes, bytes | None] = {}
+        self._old: dict[bytes, bytes | None] = {}
+        self.touched: dict[bytes, bytes | None] = {}
+        self._committing: dict[bytes, bytes | None] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        row = self._young.get(key)
+        if row is not None or key in self._young:
+            return row
+        row = self._elsewhere(key)
+        self._remember(key, row)
+        return row
+
+    def _elsewhere(self, key: bytes) -> bytes | None:
+        for rows in (self._old, self.touched, self._committing):
+            if key in rows:
+                return rows[key]
+        return self._store.get(key)
+
+    def _remember(self, key: bytes, row: bytes | None) -> None:
+        if len(self._young) >= self._capacity:
+            self._old, self._young = self._young, {}
+        self._young[key] = row
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self.touched[key] = value
+        if len(self._young) >= self._capacity:
+            self._old, self._young = self._young, {}
+        self._young[key] = value
+
+    def delete(self, key: bytes) -> None:
+        self.touched[key] = None
+        self._remember(key, None)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        newer = {k: v for rows in (self._committing, self.touched) for k, v in rows.items() if k.startswith(prefix)}
+        merged = dict(self._store.scan(prefix)) | newer
+        for key in sorted(merged):
+            value = merged[key]
+            if value is not None:
+                yield key, value
+
+    def take(self) -> dict[bytes, bytes | None]:
+        """Rows for the next transaction; they stay readable until `stored`."""
+        self._committing, self.touched = self.touched, {}
+        return self._committing
+
+    def stored(self, position: int, now_ms: int) -> None:
+        """The taken rows are committed: make them durable here too."""
+        self._store.write(self._committing, position, now_ms)
+        self._committing = {}

@@ -1,0 +1,169 @@
+"""One Kafka transaction per batch: outputs, changelog rows, seen ids and source offsets, or nothing.
+
+The transactional id `<group>-<shard>` fences: `init_transactions` ends the previous owner's transaction and every later
+call of that owner fails. Group metadata of a never-subscribed consumer (generation -1) is therefore enough for the
+offsets. All calls here block and run in worker threads.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streams.shard.api import Headers
+
+CALL_TIMEOUT = 30.0  # seconds for one blocking producer call
+INIT_DEADLINE = 60.0  # seconds until a dead predecessor's transaction must have been ended
+DAY = struct.Struct(">I")
+
+Output = tuple[str, int, bytes | None, bytes | None, Headers | None]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction holds. Topics are full names; `offsets`: (topic, next offset)."""
+
+    outputs: list[Output] = field(default_factory=list)
+    latest: dict[tuple[str, bytes], bytes | None] = field(default_factory=dict)
+    rows: Mapping[bytes, bytes | None] = field(default_factory=dict)
+    seen: bytes = b""
+    seen_day: int = 0
+    offsets: list[tuple[str, int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.outputs) + len(self.latest) + len(self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.outputs or self.latest or self.rows or self.seen or self.offsets)
+
+
+class Transactions:
+    """The transactional producer of one shard."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        transactional_id: str,
+        timeout_ms: int,
+        shard: int,
+        changelog: str,
+        seen: str,
+    ) -> None:
+        self._shard = shard
+        self._changelog = changelog
+        self._seen = seen
+        self._position: int | None = None
+        self._producer = Producer(
+            {
+                **config,
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": timeout_ms,
+                "enable.idempotence": True,
+                "acks": "all",
+                "compression.type": "lz4",
+                "linger.ms": 20,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": 262_144,
+                "message.max.bytes": 9_437_184,
+            }
+        )
+        self._id = transactional_id
+
+    def init(self) -> None:
+        """Fence the previous owner and end its transaction. Raises KafkaException after 60 s of trying."""
+        deadline = time.monotonic() + INIT_DEADLINE
+        while True:
+            try:
+                self._producer.init_transactions(CALL_TIMEOUT)
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
+    def commit(self, batch: Batch, metadata: object) -> int | None:
+        """Write the batch in one transaction. Returns the changelog position after it, None when it had no rows.
+
+        Raises KafkaException or BufferError; whatever it is, the process must end: a restart converges.
+        """
+        produce = self._producer.produce
+        shard = self._shard
+        self._position = None
+        self._producer.begin_transaction()
+        for topic, partition, key, value, headers in batch.outputs:
+            if headers is None:
+                produce(topic, value, key, partition)
+            else:
+                produce(topic, value, key, partition, headers=headers)
+        for (topic, key), value in batch.latest.items():
+            produce(topic, value, key, shard)
+        if batch.seen:
+            produce(self._seen, batch.seen, DAY.pack(batch.seen_day), shard)
+        self._produce_rows(batch.rows)
+        if batch.offsets:
+            offsets = [TopicPartition(topic, shard, offset) for topic, offset in batch.offsets]
+            self._producer.send_offsets_to_transaction(offsets, metadata, CALL_TIMEOUT)
+        self._producer.commit_transaction(CALL_TIMEOUT)
+        self._producer.poll(0)
+        if batch.rows and self._position is None:
+            raise KafkaException(KafkaError(KafkaError._STATE, "committed without a report of the last changelog row"))
+        return self._position
+
+    def _produce_rows(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """One changelog row per touched key, one delivery report for the last of them."""
+        produce, changelog, shard = self._producer.produce, self._changelog, self._shard
+        left = len(rows)
+        for key, value in rows.items():
+            left -= 1
+            if left:
+                produce(changelog, value, key, shard)
+            else:
+                produce(changelog, value, key, shard, self._reported)
+
+    def _reported(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._position = message.offset() + 1
+
+
+class Offsets:
+    """Committed positions of the group, and its metadata for transactions. Thread-safe."""
+
+    def __init__(self, config: Mapping[str, Any], group: str) -> None:
+        self._consumer = Consumer(
+            {**config, "group.id": group, "enable.auto.commit": False, "isolation.level": "read_committed"}
+        )
+        self.metadata = self._consumer.consumer_group_metadata()
+
+    def start_positions(self, topics: Iterable[str], partition: int) -> dict[str, int]:
+        """Where to read each topic: the committed offset, or the log's start when nothing was ever committed.
+
+        Raises LookupError when a committed offset is no longer in the log: records were deleted unread.
+        """
+        wanted = [TopicPartition(topic, partition) for topic in topics]
+        return {tp.topic: self._start(tp) for tp in self._consumer.committed(wanted, CALL_TIMEOUT)}
+
+    def _start(self, tp: TopicPartition) -> int:
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), CALL_TIMEOUT)
+        if tp.offset < 0:
+            return int(low)
+        if not low <= tp.offset <= high:
+            raise LookupError(
+                f"the committed offset {tp.offset} of {tp.topic} [{tp.partition}] is outside its log {low}..{high}: "
+                "records were deleted unread or the topic was made anew. Decide what to do and set the group's offset "
+                f"with kafka-consumer-groups --reset-offsets --topic {tp.topic}:{tp.partition}"
+            )
+        return int(tp.offset)
+
+    def cluster_id(self) -> str:
+        """Which Kafka cluster this is; a local store of another one is foreign."""
+        return str(self._consumer.list_topics(timeout=CALL_TIMEOUT).cluster_id)
+
+    def close(self) -> None:
+        """Leave the connection."""
+        self._consumer.close()

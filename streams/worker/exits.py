@@ -1,0 +1,16 @@
+"""How a process ends when it must not go on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+FENCED_OR_BROKEN = 70  # EX_SOFTWARE: restart me, the restart converges
+
+
+def die(why: str) -> NoReturn:
+    """End the process at once: no hook, no flush, no retry in place may run after state has become doubtful."""
+    sys.stderr.write(f"FATAL {why}\n")
+    sys.stderr.flush()
+    os._exit(FENCED_OR_BROKEN)
