@@ -106,7 +106,8 @@ class Codec:
         out = BytesIO()
         out.write(writer[0])
         try:
-            fastavro.schemaless_writer(out, writer[1], record)
+            # Strict: a misspelt field name would be dropped without a word.
+            fastavro.schemaless_writer(out, writer[1], record, strict_allow_default=True)
         except Exception as error:
             raise Unencodable(f"a record does not fit schema {name!r}: {type(error).__name__}: {error}") from error
         return out.getvalue()
@@ -133,7 +134,11 @@ class Codec:
         schema_id = _frame_id(data)
         reader = self._readers.get(schema_id)
         if reader is None:
-            parsed = fastavro.parse_schema(self._source.schema_of(schema_id))
+            schema = self._source.schema_of(schema_id)
+            try:
+                parsed = fastavro.parse_schema(schema)
+            except Exception as error:
+                raise UnknownSchema(f"what the registry holds under id {schema_id} is no Avro: {error}") from error
             reader = self._readers[schema_id] = _reader(schema_id, parsed)
         return reader
 
@@ -152,6 +157,8 @@ def _reader(schema_id: int, parsed: Any) -> Callable[[bytes], Record]:
             record: Record = fastavro.schemaless_reader(stream, parsed, None)
         except Exception as error:
             raise Undecodable(f"schema {schema_id} cannot read these {len(data)} bytes: {error!r}") from error
+        if stream.tell() != len(data):
+            raise Undecodable(f"schema {schema_id} reads {stream.tell()} of these {len(data)} bytes")
         return record
 
     return read

@@ -29,6 +29,9 @@ NAME = "sluice"
 FORMAT = 1
 VERSION_SIZE = 29
 FIXED_SIZE = 73
+ID_SIZE = 16
+ACCOUNT_SIZE = 8
+FINGERPRINT_SIZE = 8
 
 _LAYOUT = struct.Struct(">16s29sQ8sQBBBB")
 _VERSION = struct.Struct(">QBQI8s")
@@ -55,6 +58,8 @@ class Version:
 
     def pack(self) -> bytes:
         """29 bytes that compare as the version does. Raises InvalidHeader for a part out of range."""
+        if len(self.fingerprint) != FINGERPRINT_SIZE:  # struct would pad or cut it
+            raise InvalidHeader(f"a fingerprint has {FINGERPRINT_SIZE} bytes: {self!r}")
         try:
             return _VERSION.pack(self.clock, self.rank, self.sequence, self.mapping_revision, self.fingerprint)
         except struct.error as error:
@@ -87,11 +92,13 @@ class Header:
 
     def pack(self) -> bytes:
         """Raises InvalidHeader for a part out of range."""
+        if len(self.event_id) != ID_SIZE or len(self.account) != ACCOUNT_SIZE:  # struct would pad or cut them
+            raise InvalidHeader(f"an event id has {ID_SIZE} bytes and an account hash {ACCOUNT_SIZE}: {self!r}")
         flags = self.completeness | _CHANNELS.index(self.channel) << 2
         fixed = (self.event_id, self.version.pack(), self.corrected_time, self.account, self.received_at)
         try:
             return _LAYOUT.pack(*fixed, FORMAT, self.type.code, self.op, flags) + self.traceparent.encode()
-        except struct.error as error:
+        except (struct.error, UnicodeEncodeError) as error:
             raise InvalidHeader(f"a header part is out of range: {error}") from error
 
     @classmethod
@@ -125,27 +132,34 @@ class EventFacts:
     """What only the resolver knows of a record in `events.*`: its one header there.
 
     `shard_seq` increases by one per record of a partition of one events topic family; `late` means it came after
-    a newer version of its record was already released.
+    its account's watermark had passed it and a newer version was known; `unchanged` that its content equals the
+    version before it.
     """
 
     shard_seq: int
     event_id: bytes
     late: bool
+    unchanged: bool = False
 
     def pack(self) -> bytes:
-        """26 bytes."""
-        return _EVENT_FACTS.pack(FORMAT, self.shard_seq, self.event_id, self.late)
+        """26 bytes. Raises InvalidHeader for a part out of range."""
+        if len(self.event_id) != ID_SIZE:
+            raise InvalidHeader(f"an event id has {ID_SIZE} bytes: {self!r}")
+        try:
+            return _EVENT_FACTS.pack(FORMAT, self.shard_seq, self.event_id, self.late | self.unchanged << 1)
+        except struct.error as error:
+            raise InvalidHeader(f"a part of an event's header is out of range: {error}") from error
 
     @classmethod
     def unpack(cls, data: bytes) -> EventFacts:
         """Raises InvalidHeader when the bytes are not event facts."""
         try:
-            kind, shard_seq, event_id, late = _EVENT_FACTS.unpack(data)
+            kind, shard_seq, event_id, flags = _EVENT_FACTS.unpack(data)
         except struct.error as error:
             raise InvalidHeader(f"not the header of an event: {data.hex()}") from error
         if kind != FORMAT:
             raise InvalidHeader(f"unknown format {kind} of an event's header")
-        return cls(shard_seq, event_id, bool(late))
+        return cls(shard_seq, event_id, bool(flags & 1), bool(flags & 2))
 
 
 def find(headers: Sequence[tuple[str, bytes | None]] | None) -> bytes:

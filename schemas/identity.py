@@ -7,6 +7,7 @@ most keys elsewhere than a Java producer would, so every producer of ours passes
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -24,16 +25,25 @@ class InvalidKey(ValueError):
 
 
 def join(*parts: str) -> str:
-    """Percent-encode each part and join them. Raises InvalidKey for an empty part."""
+    """Percent-encode each part and join them. Raises InvalidKey for an empty part or one that is not Unicode text."""
     for part in parts:
         if not part:
             raise InvalidKey(f"a key has an empty part: {parts!r}")
-    return SEPARATOR.join(quote(part, safe=_SAFE) for part in parts)
+    try:
+        return SEPARATOR.join(quote(part, safe=_SAFE) for part in parts)
+    except UnicodeEncodeError as error:
+        raise InvalidKey(f"a key part holds half a surrogate pair: {parts!r}") from error
 
 
 def split(key: str) -> tuple[str, ...]:
-    """The decoded parts of a key."""
-    return tuple(unquote(part) for part in key.split(SEPARATOR))
+    """The decoded parts of a key. Raises InvalidKey for an empty part or one that is not UTF-8."""
+    try:
+        parts = tuple(unquote(part, errors="strict") for part in key.split(SEPARATOR))
+    except UnicodeDecodeError as error:
+        raise InvalidKey(f"a key part is not UTF-8: {key!r}") from error
+    if not all(parts):
+        raise InvalidKey(f"a key has an empty part: {key!r}")
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +100,24 @@ def _entity_type(text: str, key: str) -> EntityType:
 
 
 def normalise_sku(sku: str) -> str:
-    """The form in which SKUs of two platforms meet: trimmed, inner white space removed, upper case.
+    """The form in which SKUs of two platforms meet: white space and invisible characters removed, upper case, NFC.
 
     Raises InvalidKey for a SKU without a visible character.
     """
-    normal = "".join(sku.split()).upper().replace(COMPONENT, "-")
+    visible = "".join(char for char in sku if not (char.isspace() or unicodedata.category(char) in ("Cc", "Cf")))
+    normal = unicodedata.normalize("NFC", visible.upper()).replace(COMPONENT, "-")
     if not normal:
         raise InvalidKey("a SKU without a visible character cannot link anything")
     return normal
 
 
 def composite(*components: str) -> str:
-    """A golden id of several components; the first is the aggregate root (a tilde inside one is encoded)."""
+    """A golden id of several components; the first is the aggregate root (a tilde inside one is encoded).
+
+    Raises InvalidKey when the first is missing or empty: nothing would say where the entity belongs.
+    """
+    if not components or not components[0]:
+        raise InvalidKey(f"a golden id needs a first component, its aggregate root: {components!r}")
     return COMPONENT.join(component.replace("%", "%25").replace(COMPONENT, "%7E") for component in components)
 
 

@@ -158,11 +158,7 @@ def courier_changelog(platform: str) -> str:
     return f"courier-changelog.{platform}.v1"
 
 
-def map_changelog(platform: str) -> str:
-    """Changelog of the mapper's ledger rows of one platform."""
-    return f"map-changelog.{platform}.v1"
-
-
+MAP_CHANGELOG = "map-changelog.v1"
 INBOUND = "inbound.v1"
 INBOUND_BULK = "inbound-bulk.v1"
 RESOLVE_CHANGELOG = "resolve-changelog.v1"
@@ -231,16 +227,6 @@ def _per_platform(platform: str) -> list[Topic]:
             (Role.COURIER,),
             "Rows of the courier's shards.",
         ),
-        Topic(
-            map_changelog(platform),
-            Sizing.PLATFORM,
-            Cleanup.COMPACT,
-            "row key",
-            (),
-            (Role.MAPPER,),
-            (Role.MAPPER,),
-            "Ledger rows of the mapper's shards.",
-        ),
     ]
 
 
@@ -277,6 +263,16 @@ def _per_entity(kind: EntityType) -> list[Topic]:
 
 def _shared() -> list[Topic]:
     return [
+        Topic(
+            MAP_CHANGELOG,
+            Sizing.PLATFORM,
+            Cleanup.COMPACT,
+            "row key",
+            (),
+            (Role.MAPPER,),
+            (Role.MAPPER, Role.CONSOLE),
+            "Ledger rows of the mapper's shards; one for all platforms, whose raw topics are co-partitioned.",
+        ),
         Topic(
             INBOUND,
             Sizing.SHARD,

@@ -1,0 +1,17 @@
+"""Shopify: signed webhooks, GraphQL Admin reads and writes paced by the level the API reports."""
+
+from __future__ import annotations
+
+from connectors.kit.contract import Platform
+from connectors.shopify.destination import ShopifyDestination
+from connectors.shopify.mapping import ShopifyMapping
+from connectors.shopify.poller import ShopifyPoller
+from connectors.shopify.webhook import ShopifySource
+
+PLATFORM = Platform(
+    name="shopify",
+    mapping=ShopifyMapping(),
+    source=ShopifySource(),
+    poller=ShopifyPoller(),
+    destination=ShopifyDestination(),
+)
