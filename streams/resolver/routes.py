@@ -50,6 +50,7 @@ class Routes:
     standings: dict[int, dict[bytes, Standing]] = field(default_factory=dict)
     _routes: dict[tuple[str, int], list[Route]] = field(default_factory=dict)
     routed_types: frozenset[int] = frozenset()
+    _labels: dict[bytes, str] = field(default_factory=dict)
 
     def routes(self, tenant: str, code: int) -> list[Route]:
         """The flows of a tenant's entities of one type."""
@@ -57,8 +58,11 @@ class Routes:
 
     def label(self, account: bytes) -> str:
         """tenant|account of an account hash; the hash in hex when the configuration does not know it."""
-        member = self.members.get(account)
-        return member.label if member else account.hex()
+        label = self._labels.get(account)
+        if label is None:
+            member = self.members.get(account)
+            label = self._labels[account] = member.label if member else account.hex()
+        return label
 
 
 def routes(rules: Rules, members: Iterable[Member]) -> Routes:
