@@ -128,7 +128,9 @@ class Codec:
 
     def schema_name(self, data: bytes) -> str:
         """The full name of the writer's record, e.g. sluice.Price. Raises UnknownSchema or Undecodable."""
-        return str(self._source.schema_of(_frame_id(data)).get("name"))
+        schema = self._source.schema_of(_frame_id(data))
+        name, namespace = str(schema.get("name")), schema.get("namespace")
+        return f"{namespace}.{name}" if namespace and "." not in name else name
 
     def _reader(self, data: bytes) -> Callable[[bytes], Record]:
         schema_id = _frame_id(data)

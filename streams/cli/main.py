@@ -38,3 +38,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="sluice")
 def main() -> None:
     """Sluice: webhooks and polls in, ordered and conflict-free state out, every API inside its quota."""
+
+
+if __name__ == "__main__":
+    main()

@@ -8,8 +8,10 @@ over one rebalance stays open; anything else is opened anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +45,10 @@ class Recorder(Protocol):
         """A batch was processed; `newest_ms` is the broker's time of its last record."""
         ...
 
+    def alive(self) -> None:
+        """The event loop turns."""
+        ...
+
 
 class Silent:
     """A Recorder that keeps nothing."""
@@ -54,6 +60,9 @@ class Silent:
         return
 
     def batch(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
+        return
+
+    def alive(self) -> None:
         return
 
 
@@ -75,6 +84,7 @@ class Plan:
     row_cache: int = 200_000
     seen_days: int = 7
     recorder: Recorder = field(default_factory=Silent)
+    prepare: Callable[[], Awaitable[None]] | None = None  # awaited once, before the first shard is opened
 
 
 @dataclass(slots=True)
@@ -95,7 +105,7 @@ class Host:
         self._suspended = True
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="shard")
         self._offsets: Offsets | None = None
-        self._cluster = ""
+        self._prepared = False
         self.ready = False
 
     # -- what the transport asks
@@ -107,12 +117,16 @@ class Host:
 
     async def assigned(self, numbers: set[int], generation: int) -> None:
         """Open what is new, close what went, keep what stayed over exactly one rebalance."""
+        if self._plan.prepare is not None and not self._prepared:
+            await self._plan.prepare()
+        self._prepared = True
         stayed = generation == self._generation + 1
         self._generation = generation
         gone = [n for n in self._open if n not in numbers or not stayed]
         await asyncio.gather(*(self._close(self._open.pop(n)) for n in gone))
         new = sorted(numbers - self._open.keys())
-        opened = await asyncio.gather(*(self._open_shard(n) for n in new))
+        offsets = await self._group_offsets()
+        opened = await asyncio.gather(*(self._open_shard(n, offsets) for n in new))
         self._open.update(zip(new, opened, strict=True))
         self._suspended = False
         for number, entry in self._open.items():
@@ -136,10 +150,13 @@ class Host:
         expected = shard.next[topic]
         if fetched.start > expected:
             self._fatal(f"{topic} [{number}] jumped from {expected} to {fetched.start}: records were lost on the way")
+        if fetched.end is not None and fetched.end < expected:
+            self._fatal(f"{topic} [{number}] ends at {fetched.end}, before {expected}: it was cut or made anew")
         if fetched.next <= expected:
             return
         records = fetched if fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
-        limit = entry.processor.process(shard, topic.removeprefix(self._plan.prefix), records)
+        with self._all_or_nothing(f"{topic} [{number}] from {expected}"):
+            limit = entry.processor.process(shard, topic.removeprefix(self._plan.prefix), records)
         shard.advance(topic, fetched.next, limit)
         self._plan.recorder.batch(topic, number, len(records), fetched[-1].timestamp or 0)
         await shard.room()
@@ -148,11 +165,15 @@ class Host:
         """Run for ever: let processors act on time."""
         while True:
             await asyncio.sleep(TICK)
+            self._plan.recorder.alive()
             if self._suspended:
                 continue
-            for entry in list(self._open.values()):
-                for topic, limit in entry.processor.tick(entry.shard).items():
+            for number, entry in list(self._open.items()):
+                with self._all_or_nothing(f"a tick of shard {number}"):
+                    limits = entry.processor.tick(entry.shard)
+                for topic, limit in limits.items():
                     entry.shard.limit(self._plan.prefix + topic, limit)
+                entry.shard.wake()
 
     async def stop(self) -> None:
         """Commit what is done and close everything. Idempotent."""
@@ -165,14 +186,27 @@ class Host:
             self._offsets = None
         self._executor.shutdown(wait=False)
 
+    @contextlib.contextmanager
+    def _all_or_nothing(self, what: str) -> Iterator[None]:
+        """What a role gathered before it raised is half an atom: a later commit, even that of an orderly stop, would
+        make it permanent without the offsets, and the restart would do it again."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 whatever it is, only a restart puts it right
+            self._fatal(f"{self._plan.group} failed on {what}:\n{traceback.format_exc()}")
+
     # -- opening and closing
 
-    async def _open_shard(self, number: int) -> _Open:
+    async def _group_offsets(self) -> Offsets:
+        if self._offsets is None:
+            loop = asyncio.get_running_loop()
+            self._offsets = await loop.run_in_executor(self._executor, Offsets, self._plan.kafka, self._plan.group)
+        return self._offsets
+
+    async def _open_shard(self, number: int, offsets: Offsets) -> _Open:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
-        if self._offsets is None:
-            self._offsets = await loop.run_in_executor(self._executor, Offsets, self._plan.kafka, self._plan.group)
-        parts = await loop.run_in_executor(self._executor, self._restore, number, self._offsets)
+        parts = await loop.run_in_executor(self._executor, self._restore, number, offsets)
         store, seen, transactions, positions, count = parts
         plan = self._plan
         shard = LiveShard(
@@ -182,7 +216,7 @@ class Host:
             rows=CachedRows(store, plan.row_cache),
             seen=seen,
             transactions=transactions,
-            metadata=self._offsets.metadata,
+            metadata=offsets.metadata,
             positions=positions,
             interval=plan.interval,
             executor=self._executor,
@@ -228,22 +262,24 @@ class Host:
         if fresh:
             entry.shard.start()
         if fresh or isinstance(entry.processor, Worker):
-            entry.processor.open(entry.shard)
+            with self._all_or_nothing(f"opening shard {entry.shard.number}"):
+                entry.processor.open(entry.shard)
+            entry.shard.wake()
         if isinstance(entry.processor, Worker):
-            entry.worker = asyncio.create_task(entry.processor.work(entry.shard), name=f"shard-{entry.shard.number}")
-            entry.worker.add_done_callback(self._worker_ended)
+            work = self._work(entry.processor, entry.shard)
+            entry.worker = asyncio.create_task(work, name=f"shard-{entry.shard.number}")
 
-    def _worker_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self._fatal(f"{task.get_name()} of {self._plan.group} stopped working: {task.exception()!r}")
+    async def _work(self, processor: Worker, shard: LiveShard) -> None:
+        with self._all_or_nothing(f"the work of shard {shard.number}"):
+            await processor.work(shard)
+        self._fatal(f"shard {shard.number} of {self._plan.group} stopped working")
 
     async def _quiesce(self, entry: _Open) -> None:
         if entry.worker is not None:
             entry.worker.cancel()
             await asyncio.gather(entry.worker, return_exceptions=True)
             entry.worker = None
-        if isinstance(entry.processor, Worker):
-            entry.processor.close(entry.shard)
+            entry.processor.close(entry.shard)  # once, however often a stop follows a revoke
         await entry.shard.commit()
 
     async def _close(self, entry: _Open) -> None:

@@ -108,6 +108,11 @@ class LiveShard:
         self._limits[topic] = limit
         self._wake.set()
 
+    def wake(self) -> None:
+        """Something may have been gathered outside a batch: commit it in due time."""
+        if self._dirty():
+            self._wake.set()
+
     async def room(self) -> None:
         """Wait while more is gathered than a transaction should hold."""
         while len(self._outputs) + len(self.rows.touched) > FULL or self._bytes > FULL_BYTES:

@@ -14,7 +14,8 @@ class SeenIds:
     """Exact membership of 16-byte ids, in memory, grouped by day. Not thread-safe.
 
     `horizon_days` must cover the longest automatic retry of the connected vendors; `max_ids` bounds memory (about
-    100 bytes per id): beyond it the oldest day is dropped and the version gate alone decides about its events.
+    100 bytes per id): beyond it the oldest day is dropped, never the newest, and the version gate alone decides about
+    its events.
     """
 
     def __init__(self, horizon_days: int = 7, max_ids: int = 4_000_000) -> None:
@@ -43,6 +44,8 @@ class SeenIds:
         """The ids added since the last call, packed for the seen topic."""
         packed = b"".join(self._fresh)
         self._fresh.clear()
+        if len(self) > self._max:
+            self._drop(max(self._days))
         return packed
 
     def load(self, day: int, packed: bytes, today: int) -> None:
@@ -51,6 +54,8 @@ class SeenIds:
             return
         ids = self._days.setdefault(day, set())
         ids.update(packed[at : at + ID_SIZE] for at in range(0, len(packed), ID_SIZE))
+        if len(self) > self._max:
+            self._drop(max(self._days))
 
     def _drop(self, today: int) -> None:
         for day in sorted(self._days):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,15 @@ _AT = struct.Struct(">qqI")  # changelog offset, milliseconds UTC, checksum of b
 _DAMAGED = "DAMAGED"
 _BLOCK_CACHE_BYTES = 8 << 20
 _WRITE_BUFFER_BYTES = 4 << 20
+LOCK_WAIT = 20.0  # seconds
 
 
 class Damaged(Exception):
     """The local store cannot be trusted; it is deleted and rebuilt from the changelog."""
+
+
+class Locked(Exception):
+    """Another process has the store open and does not close it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,10 @@ class Store:
         if (self.path / _DAMAGED).exists():
             raise Damaged("marked as damaged by the process before")
         try:
-            db = _rocksdb(self.path)
+            db = _when_unlocked(self.path)
             meta, at = db.get(_META), db.get(_POSITION)
+        except Locked:
+            raise
         except Exception as error:
             raise Damaged(f"RocksDB refuses it: {error}") from error
         if meta != self.identity.encode():
@@ -149,6 +157,24 @@ def _unpack_position(db: Any, at: bytes | None) -> tuple[int, int]:
         db.close()
         raise Damaged("its position has a wrong checksum")
     return position, written_at
+
+
+def _when_unlocked(path: Path) -> Any:
+    """Open it as soon as a predecessor on the same disk has closed it. A locked store is not a damaged one: deleting it
+    would let two processes write files of the same names. Raises Locked after LOCK_WAIT seconds."""
+    deadline = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            return _rocksdb(path)
+        except Exception as error:
+            if f"{path / 'LOCK'}:" not in str(error):
+                raise
+            if time.monotonic() > deadline:
+                raise Locked(
+                    f"{path} is held open by another process: {error}. Give every process a state folder of its own, "
+                    "or end the one that hangs"
+                ) from error
+        time.sleep(0.05)
 
 
 def _rocksdb(path: Path) -> Any:

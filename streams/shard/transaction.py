@@ -16,10 +16,12 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.shard.api import Headers
+from streams.shard.seen import ID_SIZE
 
 CALL_TIMEOUT = 30.0  # seconds for one blocking producer call
 INIT_DEADLINE = 60.0  # seconds until a dead predecessor's transaction must have been ended
 DAY = struct.Struct(">I")
+SEEN_BYTES = 32_768 * ID_SIZE  # of one record: half of what a topic takes by default
 
 Output = tuple[str, int, bytes | None, bytes | None, Headers | None]
 
@@ -103,8 +105,8 @@ class Transactions:
                 produce(topic, value, key, partition, headers=headers)
         for (topic, key), value in batch.latest.items():
             produce(topic, value, key, shard)
-        if batch.seen:
-            produce(self._seen, batch.seen, DAY.pack(batch.seen_day), shard)
+        for at in range(0, len(batch.seen), SEEN_BYTES):
+            produce(self._seen, batch.seen[at : at + SEEN_BYTES], DAY.pack(batch.seen_day), shard)
         self._produce_rows(batch.rows)
         if batch.offsets:
             offsets = [TopicPartition(topic, shard, offset) for topic, offset in batch.offsets]
@@ -149,6 +151,8 @@ class Offsets:
         return {tp.topic: self._start(tp) for tp in self._consumer.committed(wanted, CALL_TIMEOUT)}
 
     def _start(self, tp: TopicPartition) -> int:
+        if tp.error is not None:  # else a coordinator that is busy would look like a group that never committed
+            raise KafkaException(tp.error)
         low, high = self._consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), CALL_TIMEOUT)
         if tp.offset < 0:
             return int(low)

@@ -20,15 +20,17 @@ Record = Any
 class Fetched(list[Record]):
     """Records of one partition in offset order, and the position the fetch started from.
 
-    A consumer that expected less than `start` has lost records on the way: see streams.shard.host.
+    A consumer that expected less than `start` has lost records on the way, one that expected more than `end` (the
+    partition's high watermark, None where unknown) reads another log than before: see streams.shard.host.
     """
 
-    __slots__ = ("next", "start")
+    __slots__ = ("end", "next", "start")
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, end: int | None = None) -> None:
         super().__init__()
         self.start = start
         self.next = start
+        self.end = end
 
 
 class BatchRecords(fetcher.PartitionRecords):
@@ -71,7 +73,7 @@ class BatchResult(fetcher.FetchResult):
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
         state = self._assignment.state_value(self._topic_partition)
-        fetched = Fetched(_chained_start(state, self._partition_records.next_fetch_offset))
+        fetched = Fetched(_chained_start(state, self._partition_records.next_fetch_offset), state.highwater)
         for records in self._partition_records:
             fetched += records
         fetched.next = self._partition_records.next_fetch_offset

@@ -1,0 +1,106 @@
+"""The courier of one platform as a process: all calls to that platform's accounts."""
+
+from __future__ import annotations
+
+from connectors import catalog
+from connectors.kit.clock import SystemClock
+from connectors.kit.http import HttpSender
+from connectors.kit.metrics import (
+    COURIER_CALL_SECONDS,
+    COURIER_CALLS,
+    COURIER_PUSHES,
+    COURIER_TASKS,
+    COURIER_THROTTLED,
+    PIPELINE_DEAD_LETTERS,
+    Metrics,
+)
+from schemas import topics
+from schemas.registry import open_codec
+from schemas.topics import Role
+from streams.core.outcome import Limits
+from streams.courier.processor import courier, inputs
+from streams.courier.setup import Settings as CourierSettings
+from streams.courier.setup import Setup
+from streams.courier.waiter import SystemWaiter
+from streams.runtime.config import Config
+from streams.runtime.hosting import Hosted, host
+from streams.runtime.settings import Settings
+from streams.runtime.xref import XrefReplica
+from streams.worker.exits import die
+
+QUARANTINE_MARGIN = 1.0  # seconds beyond the time in which a request may still land
+
+
+class Metered:
+    """streams.courier.recorder.Recorder over the metrics catalogue."""
+
+    def __init__(self, metrics: Metrics, platform: str) -> None:
+        self._metrics = metrics
+        self._platform = platform
+
+    def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
+        self._metrics.counter(COURIER_CALLS, self._platform, account, outcome).inc()
+        self._metrics.histogram(COURIER_CALL_SECONDS, self._platform, operation).observe(seconds)
+        if outcome == "throttled":
+            self._metrics.counter(COURIER_THROTTLED, self._platform, account).inc()
+
+    def settled(self, account: str, lane: str, result: str, delay: float) -> None:
+        self._metrics.counter(COURIER_PUSHES, self._platform, account, result).inc()
+
+    def rejected(self, topic: str, reason: str) -> None:
+        self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", reason).inc()
+
+    def pending(self, account: str, rows: int) -> None:
+        self._metrics.gauge(COURIER_TASKS, self._platform, account, "pending").set(rows)
+
+    def stopped(self, account: str, reason: str) -> None:
+        self._metrics.gauge(COURIER_TASKS, self._platform, account, "stopped").set(bool(reason))
+
+    def polled(self, account: str, resource: str, seen: int, changed: int) -> None:
+        return
+
+    def braked(self, account: str, resource: str, missing: int, known: int) -> None:
+        self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", "mass_delete_brake").inc()
+
+
+def run(settings: Settings, config: Config, platform: str) -> None:
+    """Work until SIGTERM. Raises Misconfigured for a platform without a destination."""
+    vendor = catalog.platform(platform)
+    codec = open_codec(settings.registry, settings.schema_cache)
+    replica_codec = open_codec(settings.registry, settings.schema_cache)  # a codec belongs to one thread
+    xref = XrefReplica(settings.librdkafka(), settings.topic_prefix + topics.XREF, replica_codec, on_failure=die)
+    metrics, clock = Metrics(), SystemClock()
+    defaults = CourierSettings()
+    timeout = settings.vendor_timeout
+    setup = Setup(
+        vendor,
+        tuple(account for account in config.accounts.values() if account.platform == platform),
+        codec,
+        xref,
+        settings.topics(),
+        clock,
+        SystemWaiter(clock),
+        HttpSender(clock),
+        Metered(metrics, platform),
+        CourierSettings(
+            request_timeout=timeout,
+            limits=Limits(quarantine=timeout + defaults.intent_age + QUARANTINE_MARGIN),
+        ),
+    )
+
+    async def prepare() -> None:
+        xref.start()
+        await xref.caught_up()
+
+    host(
+        settings,
+        Hosted(
+            Role.COURIER,
+            inputs(vendor),
+            topics.courier_changelog(platform),
+            lambda: courier(setup),
+            platform=platform,
+            prepare=prepare,
+        ),
+        metrics,
+    )

@@ -1,0 +1,184 @@
+"""The receiver as a process: listen, drain on SIGTERM, flush, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from connectors.kit.contract import Account, Envelope, Platform
+from connectors.kit.errors import Misconfigured
+from connectors.kit.health import Health, State, routes
+from connectors.kit.metrics import Metrics
+from schemas.codec import Codec
+from schemas.entities import Channel
+from schemas.topics import Profile
+from streams.receiver.app import Limits, Receiver
+from streams.receiver.measure import Measures
+from streams.receiver.producer import KafkaProducer
+from streams.runtime.raw import to_record
+
+_SAMPLE = to_record(Account("-", "-", "-", ""), Envelope("-", Channel.WEBHOOK, "-", "-", b"", {}, 0))
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """`kafka`: librdkafka client settings; `prefix` stands before topic names; `port` 0 takes a free one.
+
+    `drain`: seconds that open deliveries are waited for at the end; with the flush it stays below 10.
+    """
+
+    kafka: Mapping[str, Any]
+    profile: Profile
+    prefix: str = "sluice."
+    host: str = "0.0.0.0"
+    port: int = 8080
+    limits: Limits = field(default_factory=Limits)
+    probe_interval: float = 2.0
+    drain: float = 5.0
+    flush: float = 3.0
+
+
+class Reachability:
+    """Whether the broker answers, asked every `interval` seconds in a thread; it does not until it first did."""
+
+    def __init__(self, producer: KafkaProducer, interval: float) -> None:
+        self._producer = producer
+        self._interval = interval
+        self._answers = False
+
+    def problem(self) -> str | None:
+        """What is wrong, as a check of readiness."""
+        return None if self._answers else "no broker answers; see bootstrap.servers and the broker's log"
+
+    async def watch(self, each: Callable[[], None]) -> None:
+        """Ask for ever; `each` is called in between, on the loop."""
+        while True:
+            answers = await asyncio.to_thread(self._producer.reachable)
+            if answers != self._answers:
+                log.info("the broker answers" if answers else "the broker is away")
+            self._answers = answers
+            each()
+            await asyncio.sleep(self._interval)
+
+
+def web_runner(app: web.Application, drain: float) -> web.AppRunner:
+    """The server as the receiver needs it; `drain`: seconds that open deliveries are waited for at the end."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=drain,
+        auto_decompress=False,  # what was signed is what was sent, and a small body must not become a large one
+    )
+
+
+class RunningReceiver:
+    """A receiver that serves: `async with RunningReceiver(...) as running: running.port`."""
+
+    def __init__(
+        self,
+        settings: ReceiverSettings,
+        accounts: Mapping[tuple[str, str], Account],
+        platforms: Mapping[str, Platform],
+        codec: Codec,
+        *,
+        metrics: Metrics | None = None,
+        health: Health | None = None,
+    ) -> None:
+        metrics = metrics or Metrics()
+        self.health = health or Health()
+        self._measures = Measures(metrics)
+        self._settings = settings
+        self._codec = codec
+        self._producer = KafkaProducer(settings.kafka, settings.prefix)
+        self._reachability = Reachability(self._producer, settings.probe_interval)
+        self.health.check("broker", self._reachability.problem)
+        self.receiver = Receiver(
+            accounts,
+            platforms,
+            codec,
+            settings.profile,
+            self._producer,
+            limits=settings.limits,
+            measures=self._measures,
+        )
+        self._runner = web_runner(self.receiver.application(routes(self.health, metrics)), settings.drain)
+        self._watch: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> RunningReceiver:
+        """Listen. Raises what the codec raises when it cannot find the envelope's schema."""
+        await asyncio.to_thread(
+            self._codec.encode, "raw_envelope", _SAMPLE
+        )  # the registry is asked here, not on the loop
+        listener = self._listen()
+        self.port = int(listener.getsockname()[1])
+        self._producer.start()
+        self._watch = asyncio.create_task(self._reachability.watch(self._beat), name="broker-reachability")
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener).start()
+        self.health.to(State.READY)
+        log.info("receiver listens", host=self._settings.host, port=self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.health.to(State.DRAINING, "the process was told to stop")
+        await self._runner.cleanup()  # stops accepting, then waits for open deliveries
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        left = await self._producer.close(self._settings.flush)
+        if left:
+            log.warning("records without a report at the end; their deliveries were answered with 503", records=left)
+
+    def _listen(self) -> socket.socket:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return socket.create_server((host, port), backlog=1024)
+        except OSError as error:
+            raise Misconfigured(
+                f"the receiver cannot listen on {host}:{port}: {error.strerror}",
+                hint="another process has the port, or the address is not this machine's; choose another",
+            ) from error
+
+    def _beat(self) -> None:
+        self.health.beat()
+        self._measures.queued(self.receiver.in_flight)
+
+
+async def serve(running: RunningReceiver, stop: asyncio.Event | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`, then drain."""
+    stopping = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with running:
+        await stopping.wait()
+
+
+def run(
+    settings: ReceiverSettings,
+    accounts: Mapping[tuple[str, str], Account],
+    platforms: Mapping[str, Platform],
+    codec: Codec,
+    *,
+    metrics: Metrics | None = None,
+    health: Health | None = None,
+) -> None:
+    """The process: blocks until it is told to stop."""
+
+    async def main() -> None:
+        await serve(RunningReceiver(settings, accounts, platforms, codec, metrics=metrics, health=health))
+
+    uvloop.run(main())

@@ -1,0 +1,35 @@
+"""The resolver as a process."""
+
+from __future__ import annotations
+
+from connectors.kit.metrics import Metrics
+from schemas import topics
+from schemas.registry import open_codec
+from schemas.topics import Role
+from streams.resolver.processor import Resolver
+from streams.resolver.routes import Member, Routes, routes
+from streams.runtime.config import Config
+from streams.runtime.hosting import Hosted, host
+from streams.runtime.settings import Settings
+
+
+def routes_of(config: Config) -> Routes:
+    """The rules and accounts of a configuration file, indexed for the resolver."""
+    return routes(config.rules, [Member(a.tenant, a.id, a.platform, a.priority) for a in config.accounts.values()])
+
+
+def run(settings: Settings, config: Config) -> None:
+    """Work until SIGTERM."""
+    codec = open_codec(settings.registry, settings.schema_cache)
+    table, profile = routes_of(config), settings.topics()
+    host(
+        settings,
+        Hosted(
+            Role.RESOLVER,
+            (topics.INBOUND, topics.INBOUND_BULK),
+            topics.RESOLVE_CHANGELOG,
+            lambda: Resolver(table, codec, profile),
+            seen=topics.RESOLVE_SEEN,
+        ),
+        Metrics(),
+    )
