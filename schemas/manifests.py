@@ -24,8 +24,9 @@ from schemas.topics import CATALOGUE, PLATFORMS, PROFILES, XREF, Cleanup, Profil
 DIRECTORY = Path(__file__).parent.parent / "deploy" / "k8s" / "base" / "kafka"
 PREFIX = "sluice."
 CLUSTER = "kafka"
-APPLICATION = "sluice"  # what group ids and transactional ids begin with
+APPLICATION = "sluice"
 RESTORE, REPLICA = "sluice-restore", "sluice-xref-replica"  # groups in name only: assigned by hand, never committed
+READS_ALONG = (Role.CONSOLE, Role.ANALYTICS, Role.OPERATOR)
 BULK_BYTES = 20 << 20  # bytes per second and broker for those who read along; live work has no quota
 _API = "kafka.strimzi.io/v1"
 _HEADER = "# Generated from schemas/topics.py by `python -m schemas.manifests`; a test compares them. Do not edit.\n"
@@ -42,8 +43,17 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """Name of the KafkaUser, of its Secret and of the group; what its transactional ids begin with."""
-        return "-".join(filter(None, (APPLICATION, self.role.value, self.platform)))
+        """Name of the KafkaUser and of the Secret with its certificate, e.g. sluice-courier-shopify."""
+        return f"{APPLICATION}-{self._worker}"
+
+    @property
+    def group(self) -> str:
+        """Its consumer group, e.g. sluice.courier-shopify; transactional ids are this and the number of a shard."""
+        return f"{PREFIX}{self._worker}"
+
+    @property
+    def _worker(self) -> str:
+        return f"{self.role.value}-{self.platform}" if self.platform else self.role.value
 
     def touches(self, topic: Topic) -> bool:
         """False for topics of other platforms."""
@@ -108,7 +118,7 @@ def user_manifest(principal: Principal) -> Manifest:
         "authentication": {"type": "tls"},
         "authorization": {"type": "simple", "acls": list(_acls(principal))},
     }
-    if principal.role in (Role.ANALYTICS, Role.OPERATOR):
+    if principal.role in READS_ALONG:
         spec["quotas"] = {"consumerByteRate": BULK_BYTES}
     return _user(principal.name, spec)
 
@@ -134,12 +144,14 @@ def _acls(principal: Principal) -> Iterable[Manifest]:
         if rights:
             yield _acl("topic", f"{PREFIX}{topic.name}", "Describe", *rights)
     if read:
-        yield _acl("group", principal.name, "Describe", "Read", pattern="prefix")
+        # Whoever reads along chooses names below its own; a working role has one group.
+        reads_along = principal.role in READS_ALONG
+        yield _acl("group", principal.group, "Describe", "Read", pattern="prefix" if reads_along else "literal")
     if CATALOGUE[XREF] in read:
         yield _acl("group", REPLICA, "Describe", "Read")
     if principal.is_transactional():
         yield _acl("group", RESTORE, "Describe", "Read")
-        yield _acl("transactionalId", f"{principal.name}-", "Describe", "Write", pattern="prefix")
+        yield _acl("transactionalId", f"{principal.group}-", "Describe", "Write", pattern="prefix")
 
 
 def _acl(kind: str, name: str, *operations: str, pattern: str = "literal") -> Manifest:

@@ -183,7 +183,7 @@ class Request:
     path: str
     operation: str
     endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # credentials stand here
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cost: float = 1.0

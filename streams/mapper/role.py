@@ -23,6 +23,8 @@ def run(settings: Settings, config: Config) -> None:
     platforms, profile = catalog.platforms(), settings.topics()
     skew = int(config.rules.max_future_skew * 1_000_000)
 
+    metrics = Metrics()
+
     async def prepare() -> None:
         xref.start()
         await xref.caught_up()
@@ -33,8 +35,8 @@ def run(settings: Settings, config: Config) -> None:
             Role.MAPPER,
             tuple(topics.raw(name) for name in catalog.NAMES),
             topics.MAP_CHANGELOG,
-            lambda: Mapper(config.accounts, platforms, codec, profile, xref, max_skew=skew),
+            lambda: Mapper(config.accounts, platforms, codec, profile, xref, max_skew=skew, metrics=metrics),
             prepare=prepare,
         ),
-        Metrics(),
+        metrics,
     )

@@ -14,19 +14,21 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from connectors.kit.contract import Account, Envelope, Platform
+from connectors import catalog
+from connectors.kit.contract import Account, Platform
 from connectors.kit.errors import Misconfigured
 from connectors.kit.health import Health, State, routes
 from connectors.kit.metrics import Metrics
 from schemas.codec import Codec
-from schemas.entities import Channel
-from schemas.topics import Profile
+from schemas.registry import open_codec
+from schemas.topics import Role
 from streams.receiver.app import Limits, Receiver
+from streams.receiver.envelope import RawRecords
 from streams.receiver.measure import Measures
-from streams.receiver.producer import KafkaProducer
-from streams.runtime.raw import to_record
+from streams.receiver.producer import KafkaProducer, Pace
+from streams.runtime.config import Config
+from streams.runtime.settings import Settings
 
-_SAMPLE = to_record(Account("-", "-", "-", ""), Envelope("-", Channel.WEBHOOK, "-", "-", b"", {}, 0))
 log = structlog.get_logger(__name__)
 
 
@@ -38,11 +40,11 @@ class ReceiverSettings:
     """
 
     kafka: Mapping[str, Any]
-    profile: Profile
     prefix: str = "sluice."
     host: str = "0.0.0.0"
     port: int = 8080
     limits: Limits = field(default_factory=Limits)
+    pace: Pace = field(default_factory=Pace)
     probe_interval: float = 2.0
     drain: float = 5.0
     flush: float = 3.0
@@ -99,28 +101,19 @@ class RunningReceiver:
         self.health = health or Health()
         self._measures = Measures(metrics)
         self._settings = settings
-        self._codec = codec
-        self._producer = KafkaProducer(settings.kafka, settings.prefix)
+        self._producer = KafkaProducer(settings.kafka, settings.prefix, settings.pace)
         self._reachability = Reachability(self._producer, settings.probe_interval)
         self.health.check("broker", self._reachability.problem)
-        self.receiver = Receiver(
-            accounts,
-            platforms,
-            codec,
-            settings.profile,
-            self._producer,
-            limits=settings.limits,
-            measures=self._measures,
-        )
+        self._records = RawRecords(codec)
+        to = (self._records, self._producer)
+        self.receiver = Receiver(accounts, platforms, *to, limits=settings.limits, measures=self._measures)
         self._runner = web_runner(self.receiver.application(routes(self.health, metrics)), settings.drain)
         self._watch: asyncio.Task[None] | None = None
         self.port = 0
 
     async def __aenter__(self) -> RunningReceiver:
         """Listen. Raises what the codec raises when it cannot find the envelope's schema."""
-        await asyncio.to_thread(
-            self._codec.encode, "raw_envelope", _SAMPLE
-        )  # the registry is asked here, not on the loop
+        await asyncio.to_thread(self._records.open)  # asks the registry, which must not happen on the loop
         listener = self._listen()
         self.port = int(listener.getsockname()[1])
         self._producer.start()
@@ -182,3 +175,24 @@ def run(
         await serve(RunningReceiver(settings, accounts, platforms, codec, metrics=metrics, health=health))
 
     uvloop.run(main())
+
+
+def start(settings: Settings, config: Config) -> None:
+    """The role as `sluice run receiver` starts it."""
+    run(
+        ReceiverSettings(
+            kafka=settings.librdkafka(),
+            prefix=settings.topic_prefix,
+            host=settings.http_host,
+            port=settings.http_port(Role.RECEIVER),
+            limits=Limits(in_flight=settings.receiver_queue_limit, largest_body=settings.receiver_max_body_bytes),
+            pace=Pace(
+                linger_ms=settings.receiver_linger_ms,
+                delivery=settings.receiver_delivery_timeout,
+                request=settings.receiver_request_timeout,
+            ),
+        ),
+        config.accounts,
+        catalog.platforms(),
+        open_codec(settings.registry, settings.schema_cache),
+    )

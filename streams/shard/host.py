@@ -106,6 +106,7 @@ class Host:
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="shard")
         self._offsets: Offsets | None = None
         self._prepared = False
+        self._stopped = False
         self.ready = False
 
     # -- what the transport asks
@@ -115,8 +116,17 @@ class Host:
         entry = self._open.get(partition)
         return entry.shard.next.get(topic) if entry else None
 
+    def check(self, topic: str, number: int, end: int | None) -> None:
+        """Stop when the log's end was seen before what is expected next: it is not the log that was read so far, and
+        Faust would drop its records in silence for being older than what it has read."""
+        expected = self.position(topic, number)
+        if expected is not None and end is not None and end < expected:
+            self._fatal(f"{topic} [{number}] ends at {end}, before the expected {expected}: it was cut or made anew")
+
     async def assigned(self, numbers: set[int], generation: int) -> None:
         """Open what is new, close what went, keep what stayed over exactly one rebalance."""
+        if self._stopped:
+            return  # the group may assign once more while the process leaves it
         if self._plan.prepare is not None and not self._prepared:
             await self._plan.prepare()
         self._prepared = True
@@ -150,8 +160,6 @@ class Host:
         expected = shard.next[topic]
         if fetched.start > expected:
             self._fatal(f"{topic} [{number}] jumped from {expected} to {fetched.start}: records were lost on the way")
-        if fetched.end is not None and fetched.end < expected:
-            self._fatal(f"{topic} [{number}] ends at {fetched.end}, before {expected}: it was cut or made anew")
         if fetched.next <= expected:
             return
         records = fetched if fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
@@ -178,6 +186,7 @@ class Host:
     async def stop(self) -> None:
         """Commit what is done and close everything. Idempotent."""
         self.ready = False
+        self._stopped = True
         await self.revoked(set(self._open))
         await asyncio.gather(*(self._close(entry) for entry in self._open.values()))
         self._open.clear()

@@ -102,11 +102,15 @@ def make_app(
 
 
 def run(app: ShardApp, *, loglevel: str = "WARNING") -> None:
-    """Work until SIGTERM or a crash; returns never (exits 0 or 1, or 70 from a doubtful shard)."""
-    logging.getLogger("faust").setLevel(loglevel)
+    """Work until SIGTERM or a crash; returns never (exits 0 or 1, or 70 from a doubtful shard). `loglevel` is Faust's;
+    our own logging stays as it was configured."""
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(loglevel)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    Worker(app, loglevel=loglevel, redirect_stdouts=False, quiet=True, loop=loop).execute_from_commandline()
+    worker = Worker(app, loglevel=loglevel, redirect_stdouts=False, override_logging=False, quiet=True, loop=loop)
+    worker.spinner = None  # it writes escape codes into logs
+    worker.execute_from_commandline()

@@ -20,8 +20,8 @@ Record = Any
 class Fetched(list[Record]):
     """Records of one partition in offset order, and the position the fetch started from.
 
-    A consumer that expected less than `start` has lost records on the way, one that expected more than `end` (the
-    partition's high watermark, None where unknown) reads another log than before: see streams.shard.host.
+    `end` is the partition's high watermark, None where unknown. A consumer that expected less than `start` has lost
+    records on the way, one that expected more than `end` reads another log than before: see streams.shard.host.
     """
 
     __slots__ = ("end", "next", "start")

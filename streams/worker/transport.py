@@ -94,6 +94,7 @@ class Consumer(driver.Consumer):
                 if tp in self.assignment():
                     await self.seek(tp, fetched.start)
                 continue
+            self.app.shard_host.check(tp.topic, tp.partition, fetched.end)
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             yield tp, _message(tp, fetched, generation)
 

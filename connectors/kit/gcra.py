@@ -1,0 +1,125 @@
+"""GCRA: a known rate for an API that does not report its level. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.kit.contract import Feedback
+from connectors.kit.gate import Gate, Outcome, charged, is_refusal
+
+_SLOWER = 0.7  # of the rate after a refusal (botocore's adaptive mode)
+_SLOWEST = 0.05  # of the configured rate
+_RECOVERY = 0.02  # of the configured rate, per second
+_LONGEST_HISTORY = 4096  # requests; reached only when some are never settled
+
+
+@dataclass(slots=True)
+class _Charge:
+    start: float
+    cost: float
+    open: bool = True
+
+
+class Gcra:
+    """The generic cell rate algorithm (ITU-T I.371): one theoretical arrival time, exact waits, no timers.
+
+    Never starts more than `rate` * window + `burst` units in any window, counted at their actual cost. A refund is
+    granted only as far as the bucket would hold it had the actual cost been known at the start: the requests since
+    the oldest unsettled one are replayed. A request dearer than expected is paid afterwards. Refusals slow it down
+    (AIMD) below the configured rate, never above it.
+    """
+
+    def __init__(self, rate: float, burst: float, max_in_flight: int = 16) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._gate = Gate(max_in_flight)
+        self._base = -math.inf  # arrival time before the first of `_charges`
+        self._tat = -math.inf
+        self._charges: list[_Charge] = []
+        self._pace = rate
+        self._paced_at = -math.inf
+        self._next = -math.inf
+        self._at = 0.0  # last start or settle
+
+    def admits(self, cost: float) -> bool:
+        """Whether a request of this cost can ever start."""
+        return cost <= self._burst
+
+    def ready_at(self, now: float, cost: float) -> float:
+        """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
+        if not self.admits(cost):
+            return math.inf
+        return max(self._gate.opens_at(now), self._next, self._tat + (cost - self._burst) / self._rate)
+
+    def start(self, now: float, cost: float) -> None:
+        """A request starts and is charged its expected cost."""
+        self._gate.start(cost)
+        self._at = now
+        self._charges.append(_Charge(now, cost))
+        self._tat = self._after(self._tat, self._charges[-1])
+        self._forget()
+        pace = self._current_pace(now)
+        self._next = now + cost / pace if pace < self._rate else -math.inf
+
+    def settle(self, now: float, cost_expected: float, feedback: Feedback | None, outcome: Outcome) -> None:
+        """A request ended. A refused one stays charged: the API is emptier than the model."""
+        self._gate.settle(now, cost_expected, feedback, outcome, told=False)
+        self._at = now
+        refused = is_refusal(feedback, outcome)
+        if refused:
+            self._pace = max(self._rate * _SLOWEST, self._current_pace(now) * _SLOWER)
+            self._paced_at = now
+        self._correct(cost_expected, cost_expected if refused else charged(cost_expected, feedback, outcome))
+
+    def block(self, until: float) -> None:
+        """Nothing starts before `until`."""
+        self._gate.block(until)
+
+    def snapshot(self) -> dict[str, float]:
+        """State for metrics and a warm restart; `level` as of the last start or settle, by our own account."""
+        return {
+            **self._gate.snapshot(),
+            "level": self._burst - max(0.0, self._tat - self._at) * self._rate,
+            "limit": self._burst,
+            "refill": self._pace,
+            "restore_rate": self._rate,
+        }
+
+    def restore(self, saved: Mapping[str, float]) -> None:
+        """Take over what a former owner of the bucket saved: its block and the pace it had learnt."""
+        self._gate.block(saved.get("blocked_until", -math.inf))
+        self._pace = min(self._rate, max(self._rate * _SLOWEST, saved.get("refill", self._rate)))
+
+    def _current_pace(self, now: float) -> float:
+        if self._pace >= self._rate:
+            return self._rate
+        passed = max(0.0, now - self._paced_at) if math.isfinite(self._paced_at) else 0.0
+        self._paced_at = now
+        self._pace = min(self._rate, self._pace + passed * _RECOVERY * self._rate)
+        return self._pace
+
+    def _after(self, tat: float, charge: _Charge) -> float:
+        return max(tat, charge.start) + charge.cost / self._rate
+
+    def _correct(self, expected: float, actual: float) -> None:
+        """Settle the oldest open request of that cost: replies to equally dear requests are taken in order."""
+        match = next((one for one in self._charges if one.open and one.cost == expected), None)
+        if match is None:
+            return
+        match.open, match.cost = False, actual
+        self._forget()
+        self._tat = self._base
+        for one in self._charges:
+            self._tat = self._after(self._tat, one)
+
+    def _forget(self) -> None:
+        """Fold what can no longer change into the base."""
+        settled = 0
+        while settled < len(self._charges) and (
+            not self._charges[settled].open or len(self._charges) - settled > _LONGEST_HISTORY
+        ):
+            self._base = self._after(self._base, self._charges[settled])
+            settled += 1
+        del self._charges[:settled]

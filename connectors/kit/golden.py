@@ -1,0 +1,94 @@
+"""Golden ids and comparable values: where the records of two platforms meet. Pure.
+
+A platform's mapping calls these and nothing else, so that a SKU sold in two shops gets one id and one fingerprint
+whichever shop is heard first. The texts below are a contract: changing one changes every fingerprint, so it needs a
+new mapping revision on every platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal
+from typing import Any
+
+import orjson
+
+from schemas import identity
+
+DEFAULT_PRICE_LIST = "default"
+
+# Wider than the schemas' decimal(20, 6), and independent of the thread's context.
+_CONTEXT = Context(prec=60)
+_SCALE = Decimal("0.000001")
+
+
+# ----------------------------------------------------------------------------------------------- golden ids
+
+
+def variant(sku: str) -> str:
+    """The normalised SKU. Raises identity.InvalidKey for a SKU without a visible character."""
+    return identity.normalise_sku(sku)
+
+
+def price(sku: str, currency: str, price_list: str = DEFAULT_PRICE_LIST) -> str:
+    """SKU~price list~currency. Raises identity.InvalidKey for a SKU without a visible character."""
+    return identity.composite(variant(sku), price_list, currency)
+
+
+def inventory_level(sku: str, location: str) -> str:
+    """SKU~location code. Raises identity.InvalidKey for a SKU without a visible character."""
+    return identity.composite(variant(sku), location)
+
+
+def product(skus: Iterable[str], account: str, remote_id: str) -> str:
+    """The smallest normalised SKU of its variants; without any SKU the product is its account's own."""
+    normal = sorted(identity.normalise_sku(sku) for sku in skus if sku and sku.strip())
+    return normal[0] if normal else identity.composite(account, remote_id)
+
+
+def order(account: str, remote_id: str) -> str:
+    """account~order id: an order belongs to the shop where it was placed."""
+    return identity.composite(account, remote_id)
+
+
+# ----------------------------------------------------------------------------------------------- comparable values
+
+
+def decimal_text(value: Decimal) -> str:
+    """Plain decimal text without exponent or trailing zeros, at most six digits behind the point: 12.50 -> "12.5".
+
+    Raises decimal.InvalidOperation (an ArithmeticError) for a value that is not finite.
+    """
+    text = format(value.quantize(_SCALE, context=_CONTEXT).normalize(_CONTEXT), "f")
+    return "0" if text == "-0" else text
+
+
+def comparable_price(amount: Decimal, currency: str, tax: str) -> tuple[str, ...]:
+    """Amount, ISO 4217 currency, tax basis as the schema's symbol (INCLUDED, EXCLUDED, UNKNOWN)."""
+    return (decimal_text(amount), currency, tax)
+
+
+def comparable_inventory_level(available: Decimal | None) -> tuple[str, ...]:
+    """Units that may be sold now; the empty text where the platform does not count the item."""
+    return ("" if available is None else decimal_text(available),)
+
+
+def comparable_variant(sku: str, barcode: str | None) -> tuple[str, ...]:
+    """Normalised SKU (the empty text without one) and barcode."""
+    return (identity.normalise_sku(sku) if sku.strip() else "", barcode or "")
+
+
+def comparable_product(title: str | None, status: str) -> tuple[str, ...]:
+    """Title and the schema's status symbol."""
+    return (title or "", status)
+
+
+def comparable_order(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The whole canonical record as JSON with sorted keys and decimals as text: an order has one origin only."""
+    return (orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=_decimal_as_text).decode(),)
+
+
+def _decimal_as_text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    raise TypeError(f"no canonical text for {type(value).__name__}")

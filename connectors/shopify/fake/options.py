@@ -1,0 +1,73 @@
+"""What a fake shop can be told, at start and while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+
+class UnknownOption(ValueError):
+    """An option that does not exist, or a value of another type than it has."""
+
+
+@dataclass
+class Options:
+    """Ratios are in 0..1, times in seconds, quotas in cost points. All randomness comes from one seeded source.
+
+    Webhooks: `duplicates` of the deliveries are sent a second time with the same webhook id; `disorder` of them are
+    held back for up to `disorder_delay`; every one is late by up to `lateness`; `never` of them are never sent;
+    unanswered ones are repeated up to `attempts` times with a backoff that starts at `retry_delay`.
+    API: `lost_replies` of the requests are carried out and then the connection is dropped; `server_errors` of them
+    are answered 5xx and not carried out; `outage` answers 503 to everything; `rival` points per second are taken by
+    another app; throttled requests are answered in HTTP 200, or with 429 and Retry-After when `throttle_with_429`.
+    """
+
+    seed: int = 1
+    shop_domain: str = "sluice-fake.myshopify.com"
+    access_token: str = "shpat_fake"
+    webhook_secret: str = "fake-webhook-secret"
+    webhook_url: str = ""
+    currency: str = "EUR"
+    taxes_included: bool = True
+    utc_offset: int = 60  # minutes: the shop's zone, in which webhook times are written
+
+    duplicates: float = 0.0
+    disorder: float = 0.0
+    disorder_delay: float = 1.0
+    lateness: float = 0.0
+    never: float = 0.0
+    attempts: int = 9
+    retry_delay: float = 0.2
+    max_in_flight: int = 32
+
+    bucket: float = 2000.0
+    restore_rate: float = 100.0
+    rival: float = 0.0
+    max_query_cost: float = 1000.0
+    throttle_with_429: bool = False
+    hide_throttle_status: bool = False
+
+    latency: float = 0.0
+    jitter: float = 0.0
+    lost_replies: float = 0.0
+    server_errors: float = 0.0
+    outage: bool = False
+    index_lag: float = 0.0  # how late the search index behind `query:` is
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Change several options at once. Raises UnknownOption, and then changes none."""
+        known = get_type_hints(Options)
+        for name, value in values.items():
+            if name not in known:
+                raise UnknownOption(f"no option {name!r}; known: {', '.join(field.name for field in fields(self))}")
+            if not _fits(value, known[name]):
+                raise UnknownOption(f"option {name!r} is a {known[name].__name__}, not {value!r}")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)

@@ -1,0 +1,197 @@
+"""A fake shop on a real port: the GraphQL Admin API, webhooks, and `/_fake/*` for whoever drives or watches it.
+
+GET  /_fake/state                what the shop holds: levels and prices by SKU, products, orders
+GET  /_fake/journal?after=N      accepted writes with a sequence above N
+GET  /_fake/stats                bucket, requests, deliveries in numbers, options
+GET  /_fake/deliveries           every webhook delivery with its answers
+POST /_fake/edit                 {"do": "set_price", "sku": ..., "price": ...}: an edit in the admin
+POST /_fake/control              {"outage": true, "restore_rate": 50}: change options
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from random import Random
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from connectors.kit.clock import Clock, SystemClock
+from connectors.kit.contract import Account
+from connectors.shopify.fake.api import Answer, Api
+from connectors.shopify.fake.bucket import Bucket
+from connectors.shopify.fake.delivery import Deliveries
+from connectors.shopify.fake.edits import BadEdit, edit
+from connectors.shopify.fake.options import Options, UnknownOption
+from connectors.shopify.fake.render import money
+from connectors.shopify.fake.store import NotThere, Shop
+
+DEFAULT_LOCATIONS = {655441491: "BER", 655441492: "MUC"}
+_MOST_BODY = 4 * 1024 * 1024
+
+
+class FakeShopify:
+    """One shop behind one HTTP server. Edit it through `shop`, tune it through `options`, read `shop.journal`,
+    `bucket.stats` and `deliveries.sent`; other processes use `/_fake/*`."""
+
+    def __init__(
+        self, options: Options | None = None, clock: Clock | None = None, locations: dict[int, str] | None = None
+    ) -> None:
+        self.options, self.clock = options or Options(), clock or SystemClock()
+        self._random = Random(self.options.seed)
+        self.deliveries = Deliveries(self.options, Random(self.options.seed + 1))
+        places = DEFAULT_LOCATIONS if locations is None else locations
+        self.shop = Shop(self.options, self.clock, self.deliveries.submit, dict(places))
+        self.bucket = Bucket(self.options, self.clock)
+        self.api = Api(self.shop, self.bucket, self.clock)
+        self.lost_replies = 0
+        self.base_url = ""
+        self._runner: web.AppRunner | None = None
+
+    # ------------------------------------------------------------------------------------------- life
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen; returns the base URL. Port 0 takes a free one."""
+        self._runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        await self.deliveries.start()
+        bound = self._runner.addresses[0]
+        self.base_url = f"http://{host}:{bound[1]}"
+        return self.base_url
+
+    async def stop(self) -> None:
+        """Give up pending webhooks and close."""
+        await self.deliveries.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def account(self, tenant: str = "t1", id: str = "shop-1", **settings: str) -> Account:
+        """The account by which Sluice knows this shop."""
+        options = self.options
+        known = {
+            "shop_domain": options.shop_domain,
+            "currency": options.currency,
+            "taxes_included": "true" if options.taxes_included else "false",
+            "locations": ", ".join(f"{place}={code}" for place, code in self.shop.locations.items()),
+            "bucket": str(options.bucket),
+            "restore_rate": str(options.restore_rate),
+        }
+        secrets = {"webhook": [options.webhook_secret], "access_token": [options.access_token]}
+        return Account(tenant, id, "shopify", self.base_url, {**known, **settings}, secrets)
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=_MOST_BODY)
+        application.router.add_post("/admin/api/{version}/graphql.json", self._graphql)
+        application.router.add_get("/_fake/state", self._state)
+        application.router.add_get("/_fake/journal", self._journal)
+        application.router.add_get("/_fake/stats", self._stats)
+        application.router.add_get("/_fake/deliveries", self._deliveries)
+        application.router.add_post("/_fake/edit", self._edit)
+        application.router.add_post("/_fake/control", self._control)
+        return application
+
+    # ------------------------------------------------------------------------------------------- vendor side
+
+    async def _graphql(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        chance = self._random.random
+        delay = self.options.latency + chance() * self.options.jitter
+        fails, lost = chance() < self.options.server_errors, chance() < self.options.lost_replies
+        if delay:
+            await asyncio.sleep(delay)
+        if self.options.outage or fails:
+            return _json({"errors": "Internal Server Error"}, 503 if self.options.outage else 500)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        answer = self.api.answer(request.match_info["version"], headers, body)
+        if lost and answer.wrote:
+            return self._lose(request)
+        return _answer(answer)
+
+    def _lose(self, request: web.Request) -> web.StreamResponse:
+        """It was carried out, and nobody hears of it."""
+        self.lost_replies += 1
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    # ------------------------------------------------------------------------------------------- oracle side
+
+    def state(self) -> dict[str, Any]:
+        """What the shop holds, by SKU and location code."""
+        shop = self.shop
+        levels: dict[str, dict[str, int]] = {}
+        for level in shop.levels.values():
+            code = shop.locations[level.location_id]
+            levels.setdefault(shop.items[level.item_id].sku, {})[code] = level.available
+        return {
+            "levels": levels,
+            "prices": {variant.sku: money(variant.price) for variant in shop.variants.values()},
+            "variants": {
+                each.sku: {"id": each.id, "product_id": each.product_id, "inventory_item_id": each.item_id}
+                for each in shop.variants.values()
+            },
+            "products": {str(one.id): {"title": one.title, "status": one.status} for one in shop.products.values()},
+            "orders": {str(one.id): {"number": one.number} for one in shop.orders.values()},
+            "locations": {code: place for place, code in shop.locations.items()},
+        }
+
+    def stats(self) -> dict[str, Any]:
+        """Numbers of everything."""
+        sent = self.deliveries.sent
+        return {
+            "bucket": self.bucket.report(),
+            "requests": self.api.requests,
+            "lost_replies": self.lost_replies,
+            "writes": len(self.shop.journal),
+            "deliveries": {
+                "submitted": len(sent),
+                "never": sum(one.never for one in sent),
+                "duplicates": sum(one.duplicate for one in sent),
+                "accepted": sum(one.accepted for one in sent),
+                "attempts": sum(len(one.answers) for one in sent),
+                "pending": self.deliveries.pending,
+            },
+            "options": {**asdict(self.options), "access_token": "", "webhook_secret": ""},
+        }
+
+    async def _state(self, request: web.Request) -> web.Response:
+        return _json(self.state())
+
+    async def _journal(self, request: web.Request) -> web.Response:
+        text = request.query.get("after", "0")
+        if not text.isdecimal():
+            return _json({"error": f"after is a sequence, not {text!r}"}, 400)
+        return _json([asdict(entry) for entry in self.shop.journal[int(text) :]])
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        return _json(self.stats())
+
+    async def _deliveries(self, request: web.Request) -> web.Response:
+        return _json(self.deliveries.report())
+
+    async def _edit(self, request: web.Request) -> web.Response:
+        try:
+            return _json(edit(self.shop, orjson.loads(await request.read())))
+        except (BadEdit, NotThere, orjson.JSONDecodeError) as error:
+            return _json({"error": str(error)}, 400)
+
+    async def _control(self, request: web.Request) -> web.Response:
+        try:
+            values = orjson.loads(await request.read())
+            self.options.change(values if isinstance(values, dict) else {"": values})
+        except (UnknownOption, orjson.JSONDecodeError) as error:
+            return _json({"error": str(error)}, 400)
+        return _json({"changed": sorted(values)})
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
+def _answer(answer: Answer) -> web.Response:
+    body = orjson.dumps(answer.body)
+    return web.Response(status=answer.status, body=body, headers=answer.headers, content_type="application/json")

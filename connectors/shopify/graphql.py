@@ -1,0 +1,255 @@
+"""One GraphQL Admin call: the request, and the reply read in the order that is safe. Pure.
+
+HTTP status -> JSON -> top-level errors -> userErrors -> cost: a throttled call is HTTP 200, and a mutation that was
+refused has data. Sources: shopify.dev, usage/response-codes, graphql-admin/rate-limits, usage/idempotent-requests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from connectors.kit.contract import Account, Feedback, Request, Response
+from connectors.kit.errors import (
+    Invalid,
+    Misconfigured,
+    OutcomeUnknown,
+    SluiceError,
+    Stop,
+    Throttled,
+    Unauthorised,
+    Unavailable,
+    Unlinkable,
+)
+from connectors.shopify import settings
+
+ENDPOINT = "/admin/api/{version}/graphql.json"
+_UNKNOWN_RECORDS = frozenset(
+    {
+        "INVALID_INVENTORY_ITEM",
+        "INVALID_LOCATION",
+        "PRODUCT_DOES_NOT_EXIST",
+        "PRODUCT_VARIANT_DOES_NOT_EXIST",
+        "PRODUCT_VARIANT_ID_MISSING",
+        "NOT_FOUND",
+    }
+)
+# "Try the same again": another call with this key is under way, or somebody changed the value between.
+_TRANSIENT = frozenset({"IDEMPOTENCY_CONCURRENT_REQUEST", "CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE"})
+_SHOP_STOPPED = {402: "the shop is frozen", 423: "the shop is locked", 430: "refused by Shopify's security rules"}
+
+
+class AttemptFailed(OutcomeUnknown):
+    """The first call with this idempotency key failed inside; only a new key can carry the operation out."""
+
+
+def request(
+    account: Account,
+    operation: str,
+    document: str,
+    variables: Mapping[str, Any],
+    *,
+    cost: float,
+    op_id: str = "",
+    writes: bool = False,
+) -> Request:
+    """One call. `op_id` travels as x-request-id. Raises Misconfigured without an access token or with a bad version."""
+    try:
+        token = account.secret("access_token")
+    except (KeyError, IndexError):
+        raise Misconfigured(f"account {account.id!r} has no secret access_token", hint="add its file") from None
+    headers = {"content-type": "application/json", "accept": "application/json", "x-shopify-access-token": token}
+    if op_id:
+        headers["x-request-id"] = op_id
+    return Request(
+        method="POST",
+        path=ENDPOINT.format(version=settings.api_version(account)),
+        operation=operation,
+        endpoint=ENDPOINT,
+        headers=headers,
+        body=orjson.dumps({"query": document, "variables": variables}),
+        cost=cost,
+        writes=writes,
+    )
+
+
+def data(sent: Request, reply: Response) -> dict[str, Any]:
+    """The `data` object of a reply. Raises what the reply means for the caller, see `_status` and `_errors`."""
+    _check_status(sent, reply)
+    try:
+        body = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        raise _unanswered(sent, "the reply is not a JSON object")
+    found = _entries(body.get("errors"))
+    if found or body.get("errors"):
+        raise _error(sent, found, body)
+    if not isinstance(body.get("data"), dict):
+        raise _unanswered(sent, "the reply has neither data nor errors")
+    result: dict[str, Any] = body["data"]
+    return result
+
+
+def payload(sent: Request, reply: Response, mutation: str) -> dict[str, Any]:
+    """The payload of a mutation that was carried out. Raises for every entry of its userErrors, and as `data`."""
+    result = data(sent, reply).get(mutation)
+    if not isinstance(result, dict):
+        raise _unanswered(sent, f"the reply has no {mutation}")
+    refused = _entries(result.get("userErrors"))
+    if refused:
+        raise _refused(sent, refused)
+    return result
+
+
+# ----------------------------------------------------------------------------------------------- errors
+
+
+def _check_status(sent: Request, reply: Response) -> None:
+    status = reply.status
+    if status == 200:
+        return
+    detail = f"{sent.operation}: HTTP {status}"
+    if status == 429:
+        raise Throttled(detail, retry_after=retry_after(reply))
+    if status >= 500 or status == 408:
+        raise _unanswered(sent, f"HTTP {status}")
+    if status == 401:
+        raise Unauthorised(detail, hint="the access token is refused: install the app again or renew the token")
+    if status in _SHOP_STOPPED:
+        raise Stop(f"{detail}: {_SHOP_STOPPED[status]}", reason=f"http_{status}")
+    if status == 404 or 300 <= status < 400:
+        raise Misconfigured(detail, hint="check base_url and api_version of the account")
+    raise Invalid(f"{detail}: {reply.body[:200].decode('utf-8', 'replace')}", reason=f"http_{status}")
+
+
+def _unanswered(sent: Request, why: str) -> SluiceError:
+    """No usable reply: a write may have been carried out, a read was not answered."""
+    detail = f"{sent.operation}: {why}"
+    return OutcomeUnknown(detail) if sent.writes else Unavailable(detail)
+
+
+def _error(sent: Request, found: list[Mapping[str, Any]], body: Mapping[str, Any]) -> SluiceError:
+    codes = [_code(entry) for entry in found]
+    text = _text(sent, found)
+    if "THROTTLED" in codes:
+        return Throttled(text, retry_after=_wait(body))
+    if "INTERNAL_SERVER_ERROR" in codes:
+        return _unanswered(sent, text)
+    if "SHOP_INACTIVE" in codes:
+        return Stop(text, reason="shop_inactive")
+    if "ACCESS_DENIED" in codes:
+        return Invalid(text, reason="access_denied", hint="grant the app the access scope the message names")
+    return _by_code(sent, codes, text)
+
+
+def _refused(sent: Request, refused: list[Mapping[str, Any]]) -> SluiceError:
+    return _by_code(sent, [_code(entry) for entry in refused], _text(sent, refused))
+
+
+def _by_code(sent: Request, codes: list[str], text: str) -> SluiceError:
+    if "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" in codes:
+        return AttemptFailed(text)
+    if _TRANSIENT & set(codes):
+        return Unavailable(text)
+    if _UNKNOWN_RECORDS & set(codes):
+        return Unlinkable(text)
+    reason = next((code.lower() for code in codes if code), "refused")
+    hint = "stock the item at the location first" if "ITEM_NOT_STOCKED_AT_LOCATION" in codes else ""
+    return Invalid(text, reason=reason, hint=hint)
+
+
+def _entries(value: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _code(entry: Mapping[str, Any]) -> str:
+    extensions = entry.get("extensions")
+    code = extensions.get("code") if isinstance(extensions, dict) else entry.get("code")
+    return code if isinstance(code, str) else ""
+
+
+def _text(sent: Request, entries: list[Mapping[str, Any]]) -> str:
+    texts = [f"{_code(entry)} {entry.get('message', '')} {entry.get('field') or ''}".strip() for entry in entries]
+    return f"{sent.operation}: {'; '.join(texts) or 'refused without a reason'}"
+
+
+# ----------------------------------------------------------------------------------------------- feedback
+
+
+def feedback(reply: Response) -> Feedback:
+    """What a reply says about the bucket; malformed parts are as good as none. Never raises.
+
+    `throttleStatus` can be absent (seen on partner shops); REST replies say used/size in a header instead.
+    """
+    body = _object(reply.body)
+    throttled = reply.status == 429 or any(_code(entry) == "THROTTLED" for entry in _entries(body.get("errors")))
+    cost, status = _cost(body), _throttle_status(body)
+    used, limit = _call_limit(reply)
+    level = _number(status, "currentlyAvailable")
+    charged = _number(cost, "actualQueryCost")
+    if charged is None:
+        charged = _number(cost, "requestedQueryCost")
+    wait = retry_after(reply)
+    return Feedback(
+        cost=0.0 if throttled else charged,
+        level=level if level is not None or used is None or limit is None else limit - used,
+        limit=_number(status, "maximumAvailable") or limit,
+        restore_rate=_number(status, "restoreRate"),
+        retry_after=_wait(body) if throttled and wait is None else wait,
+        throttled=throttled,
+    )
+
+
+def retry_after(reply: Response) -> float | None:
+    """Retry-After in (decimal) seconds; None when absent or something else."""
+    return _finite(reply.headers.get("retry-after", ""))
+
+
+def _wait(body: Mapping[str, Any]) -> float | None:
+    """Seconds until the bucket holds what was asked for: (requested - available) / restore rate."""
+    asked, status = _number(_cost(body), "requestedQueryCost"), _throttle_status(body)
+    available, rate = _number(status, "currentlyAvailable"), _number(status, "restoreRate")
+    if asked is None or available is None or not rate:
+        return None
+    return max(0.0, asked - available) / rate
+
+
+def _cost(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    extensions = body.get("extensions")
+    cost = extensions.get("cost") if isinstance(extensions, dict) else None
+    return cost if isinstance(cost, dict) else {}
+
+
+def _throttle_status(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    status = _cost(body).get("throttleStatus")
+    return status if isinstance(status, dict) else {}
+
+
+def _call_limit(reply: Response) -> tuple[float | None, float | None]:
+    used, _, limit = reply.headers.get("x-shopify-shop-api-call-limit", "").partition("/")
+    return _finite(used), _finite(limit)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _number(values: Mapping[str, Any], name: str) -> float | None:
+    value = values.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _finite(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

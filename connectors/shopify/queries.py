@@ -1,0 +1,152 @@
+"""The GraphQL documents we send, and what each is expected to cost. Pure.
+
+Costs follow shopify.dev, graphql-admin/rate-limits: scalar 0, object 1, mutation 10, a connection as many times its
+node as it asks for (plus 2); one document may ask for 1000 points. They seed the pacing; every reply says what was
+charged. The page sizes keep every document well below the limit.
+"""
+
+from __future__ import annotations
+
+PRODUCT_PAGE = 10
+VARIANTS_PER_PRODUCT = 10  # of a product page; a product with more is read to its end on its own
+VARIANT_PAGE = 100
+LEVELS_PER_ITEM = 50
+LEVEL_PAGE = 50
+
+_VARIANT = """
+fragment VariantFields on ProductVariant {
+  id sku barcode price compareAtPrice updatedAt
+  selectedOptions { name value }
+  inventoryItem { id tracked requiresShipping measurement { weight { value unit } } }
+}
+"""
+_PRODUCT = """
+fragment ProductFields on Product {
+  id title descriptionHtml vendor productType tags handle status createdAt updatedAt
+  variants(first: $variants) { nodes { ...VariantFields } pageInfo { hasNextPage endCursor } }
+}
+"""
+_LEVEL = """
+fragment LevelFields on InventoryLevel {
+  id updatedAt
+  location { id }
+  quantities(names: ["available", "on_hand", "committed", "incoming"]) { name quantity }
+}
+"""
+
+PRODUCTS = (
+    """
+query SluiceProducts($first: Int!, $after: String, $query: String, $variants: Int!) {
+  products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
+    nodes { ...ProductFields }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+    + _PRODUCT
+    + _VARIANT
+)
+
+PRODUCT = (
+    """
+query SluiceProduct($id: ID!, $variants: Int!) {
+  product(id: $id) { ...ProductFields }
+}
+"""
+    + _PRODUCT
+    + _VARIANT
+)
+
+PRODUCT_VARIANTS = (
+    """
+query SluiceProductVariants($id: ID!, $first: Int!, $after: String) {
+  product(id: $id) {
+    variants(first: $first, after: $after) { nodes { ...VariantFields } pageInfo { hasNextPage endCursor } }
+  }
+}
+"""
+    + _VARIANT
+)
+
+INVENTORY_ITEM = (
+    """
+query SluiceInventoryItem($id: ID!, $levels: Int!, $after: String) {
+  inventoryItem(id: $id) {
+    id sku tracked requiresShipping updatedAt
+    measurement { weight { value unit } }
+    variant {
+      id barcode price compareAtPrice updatedAt
+      selectedOptions { name value }
+      product { id }
+    }
+    inventoryLevels(first: $levels, after: $after) {
+      nodes { ...LevelFields }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+"""
+    + _LEVEL
+)
+
+LOCATION_LEVELS = (
+    """
+query SluiceLocationLevels($id: ID!, $first: Int!, $after: String, $query: String) {
+  location(id: $id) {
+    inventoryLevels(first: $first, after: $after, query: $query) {
+      nodes { ...LevelFields item { id sku tracked } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+"""
+    + _LEVEL
+)
+
+_SET_QUANTITIES = """
+mutation SluiceSetQuantities($input: InventorySetQuantitiesInput!%(parameter)s) {
+  inventorySetQuantities(input: $input)%(directive)s {
+    inventoryAdjustmentGroup { id referenceDocumentUri }
+    userErrors { field message code }
+  }
+}
+"""
+SET_QUANTITIES = _SET_QUANTITIES % {"parameter": "", "directive": ""}
+SET_QUANTITIES_IDEMPOTENT = _SET_QUANTITIES % {
+    "parameter": ", $key: String!",
+    "directive": " @idempotent(key: $key)",
+}
+
+SET_PRICES = (
+    """
+mutation SluiceSetPrices($productId: ID!, $variants: [ProductVariantsBulkInput!]!) {
+  productVariantsBulkUpdate(productId: $productId, variants: $variants) {
+    productVariants { ...VariantFields product { id } }
+    userErrors { field message code }
+  }
+}
+"""
+    + _VARIANT
+)
+
+_VARIANT_COST = 5  # itself, options, inventory item, measurement, weight
+_LEVEL_COST = 3  # itself, location, quantities
+_CONNECTION_COST = 2
+MUTATION_COST = 10
+
+
+def product_cost(variants: int) -> int:
+    """Points of one product with a page of so many variants."""
+    return 1 + variants_cost(variants)
+
+
+def variants_cost(first: int) -> int:
+    """Points of a page of variants."""
+    return _CONNECTION_COST + first * _VARIANT_COST
+
+
+PRODUCTS_COST = _CONNECTION_COST + PRODUCT_PAGE * product_cost(VARIANTS_PER_PRODUCT)
+PRODUCT_COST = product_cost(VARIANTS_PER_PRODUCT)
+PRODUCT_VARIANTS_COST = product_cost(VARIANT_PAGE)
+INVENTORY_ITEM_COST = 6 + _CONNECTION_COST + LEVELS_PER_ITEM * _LEVEL_COST
+LOCATION_LEVELS_COST = 1 + _CONNECTION_COST + LEVEL_PAGE * (_LEVEL_COST + 1)

@@ -1,0 +1,85 @@
+"""Flows that read one record whole, however many pages it has. Sans-I/O; shared by fetches and polls."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import orjson
+
+from connectors.kit.contract import Account, Observation, Request, Response
+from connectors.shopify import graphql, queries
+from connectors.shopify.context import INVENTORY_ITEM, PRODUCT
+from connectors.shopify.payload import gid
+from schemas.entities import Op
+
+NodeFlow = Generator[Request, Response, dict[str, Any]]
+ReadFlow = Generator[Request, Response, list[Observation]]
+ValueFlow = Generator[Request, Response, Any]
+
+
+def ask(
+    account: Account, operation: str, document: str, variables: Mapping[str, Any], cost: float, root: str
+) -> ValueFlow:
+    """One read; returns what stands under `root`, None for a record that is gone."""
+    sent = graphql.request(account, operation, document, variables, cost=cost)
+    reply = yield sent
+    return graphql.data(sent, reply).get(root)
+
+
+def product(account: Account, remote_id: str) -> ReadFlow:
+    """One product with all its variants, or its deletion."""
+    variables = {"id": gid("Product", remote_id), "variants": queries.VARIANTS_PER_PRODUCT}
+    node = yield from ask(account, "read_product", queries.PRODUCT, variables, queries.PRODUCT_COST, "product")
+    if not isinstance(node, dict):
+        return [gone(PRODUCT, remote_id)]
+    whole = yield from whole_product(account, node)
+    return [seen(PRODUCT, remote_id, whole)]
+
+
+def whole_product(account: Account, node: dict[str, Any]) -> NodeFlow:
+    """The node with the variants behind its first page added to it."""
+    connection = node.get("variants") or {}
+    while after := next_page(connection):
+        variables = {"id": node["id"], "first": queries.VARIANT_PAGE, "after": after}
+        cost = queries.PRODUCT_VARIANTS_COST
+        more = yield from ask(account, "read_variants", queries.PRODUCT_VARIANTS, variables, cost, "product")
+        connection = _joined(connection, (more or {}).get("variants"))
+    return {**node, "variants": connection}
+
+
+def inventory_item(account: Account, remote_id: str) -> ReadFlow:
+    """One inventory item with its variant and its levels at all locations, or its deletion."""
+    node: dict[str, Any] | None = None
+    after: str | None = None
+    while node is None or after:
+        variables = {"id": gid("InventoryItem", remote_id), "levels": queries.LEVELS_PER_ITEM, "after": after}
+        cost = queries.INVENTORY_ITEM_COST
+        found = yield from ask(account, "read_item", queries.INVENTORY_ITEM, variables, cost, "inventoryItem")
+        if not isinstance(found, dict):
+            return [gone(INVENTORY_ITEM, remote_id)]
+        before = (node or {}).get("inventoryLevels") or {}
+        node = {**found, "inventoryLevels": _joined(before, found.get("inventoryLevels"))}
+        after = next_page(node["inventoryLevels"])
+    return [seen(INVENTORY_ITEM, remote_id, node)]
+
+
+def next_page(connection: Mapping[str, Any]) -> str | None:
+    """The cursor of the next page of a connection; None at its end."""
+    info = connection.get("pageInfo") or {}
+    return info.get("endCursor") if info.get("hasNextPage") else None
+
+
+def seen(topic: str, remote_id: str, node: Mapping[str, Any]) -> Observation:
+    """A record that was read."""
+    return Observation(topic, remote_id, orjson.dumps(node))
+
+
+def gone(topic: str, remote_id: str) -> Observation:
+    """A record that is no longer there."""
+    return Observation(topic, remote_id, orjson.dumps({"id": remote_id}), Op.DELETE)
+
+
+def _joined(before: Mapping[str, Any], page: Mapping[str, Any] | None) -> dict[str, Any]:
+    page = page or {}
+    return {**page, "nodes": [*(before.get("nodes") or []), *(page.get("nodes") or [])]}

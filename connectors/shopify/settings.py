@@ -1,0 +1,87 @@
+"""What an account of this platform can set. Pure.
+
+shop_domain        {shop}.myshopify.com; compared with the shop-domain header of every delivery
+api_version        quarterly version of the Admin API, default 2026-10
+currency           ISO 4217 code of the shop's prices, where a payload does not say
+taxes_included     "true" or "false": whether the shop's prices contain tax; unset means unknown
+locations          code=id pairs, e.g. "BER=655441491, MUC=655441492"
+ignored_locations  ids of locations whose stock is none of our business, e.g. "777, 778"
+poll_interval      seconds between two passes of a poller, default 60
+poll_overlap       seconds a pass reads again of the one before, default 120: covers the search index's lag and
+                   the difference of the clocks
+bucket, restore_rate  cost points of the GraphQL bucket before the API has reported them, default 2000 and 100
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.kit.contract import Account
+from connectors.kit.errors import Misconfigured
+from connectors.kit.settings import pairs
+
+DEFAULT_API_VERSION = "2026-10"
+_VERSION = re.compile(r"\d{4}-\d{2}|unstable")
+_TAX = {"true": "INCLUDED", "false": "EXCLUDED", "": "UNKNOWN"}
+
+
+@dataclass(frozen=True, slots=True)
+class Locations:
+    """The shop's locations, both ways, and those that are left out on purpose."""
+
+    code_of: Mapping[str, str]
+    id_of: Mapping[str, str]
+    ignored: frozenset[str]
+
+
+def api_version(account: Account) -> str:
+    """Raises Misconfigured when it is not of the form 2026-10."""
+    version = account.settings.get("api_version", DEFAULT_API_VERSION)
+    if not _VERSION.fullmatch(version):
+        raise _wrong(account, "api_version", version, "a version such as 2026-10")
+    return version
+
+
+def currency(account: Account) -> str:
+    """ISO 4217 code of the shop's prices. Raises Misconfigured when it is not set."""
+    code = account.settings.get("currency", "")
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise _wrong(account, "currency", code, "the shop's ISO 4217 code, e.g. EUR")
+    return code
+
+
+def tax_basis(account: Account) -> str:
+    """INCLUDED, EXCLUDED or, where it is not set, UNKNOWN. Raises Misconfigured for another word."""
+    text = account.settings.get("taxes_included", "")
+    if text not in _TAX:
+        raise _wrong(account, "taxes_included", text, '"true" or "false"')
+    return _TAX[text]
+
+
+def locations(account: Account) -> Locations:
+    """Raises Misconfigured when a pair is malformed, or when two ids share a code: their stock would be one."""
+    code_of = pairs(account, "locations")
+    id_of = {code: location_id for location_id, code in code_of.items()}
+    if len(id_of) != len(code_of) or not all(location_id.isdecimal() for location_id in code_of):
+        allowed = "id=code pairs, ids in digits, each code once"
+        raise _wrong(account, "locations", account.settings["locations"], allowed)
+    ignored = account.settings.get("ignored_locations", "")
+    return Locations(code_of, id_of, frozenset(part.strip() for part in ignored.split(",") if part.strip()))
+
+
+def seconds(account: Account, name: str, default: float) -> float:
+    """A positive number of seconds or units. Raises Misconfigured otherwise."""
+    text = account.settings.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise _wrong(account, name, text, "a positive number")
+    return value
+
+
+def _wrong(account: Account, name: str, value: str, allowed: str) -> Misconfigured:
+    return Misconfigured(f"account {account.id!r}: setting {name!r} is {value!r}", hint=f"allowed: {allowed}")

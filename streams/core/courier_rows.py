@@ -1,0 +1,228 @@
+"""The courier's rows as bytes: key = kind byte, account, 0x00, rest; value = format byte, packed body. Pure.
+
+    Q task      row of the work            what the account should hold, and where that stands
+    I intent    operation id               a request that may be on its way
+    A applied   golden key, operation id   the newest version the account confirmed
+    K cursor    resource                   where a poll stands
+    N snapshot  resource, topic, remote id content hash of a record as last emitted
+    B bucket    -                          what was learnt of the quota
+    R epoch     -                          high part of read sequences, one more at every opening
+
+`account` is `tenant|account`, percent-encoded, so that two tenants may use one name. Bodies are JSON plus raw blobs:
+the rows follow the vendor's pace and are read by people (`sluice state dump`).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from schemas.entities import Lane
+from streams.core.desired import NEVER, Applied, Kind, Origin, Status, Task, Wanted
+
+TASK, INTENT, APPLIED, CURSOR, SNAPSHOT, BUCKET, EPOCH = b"Q", b"I", b"A", b"K", b"N", b"B", b"R"
+FORMAT = 1
+_LENGTH = struct.Struct(">I")
+_SNAPSHOT = struct.Struct(">B16sQ")
+_EPOCH = struct.Struct(">BI")
+
+
+class InvalidRow(ValueError):
+    """A row this version cannot read: foreign bytes or a newer format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A request that was about to be sent. `row`: its task; `sent_at`: seconds UTC, not after which it was sent."""
+
+    row: str
+    op_id: str
+    version: int
+    body_hash: bytes
+    epoch: int
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a poll stands. `scan`: number of the pass; `started_at`, `completed_at`: seconds UTC, 0 for never."""
+
+    position: Mapping[str, Any] = field(default_factory=dict)
+    scan: int = 0
+    started_at: float = 0.0
+    completed_at: float = 0.0
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A record as last emitted: 16 bytes of content hash, and the read sequence it was emitted with."""
+
+    content: bytes
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What was learnt of a quota. `blocked_until`: seconds UTC; `learnt`: the pacer's own snapshot."""
+
+    blocked_until: float = 0.0
+    learnt: Mapping[str, Any] = field(default_factory=dict)
+
+
+def key(kind: bytes, account: str = "", *rest: str) -> bytes:
+    """A row's key, or with fewer parts the prefix of a scan. Parts hold no NUL."""
+    return kind + b"\x00".join(part.encode() for part in (account, *rest)) + (b"" if rest else b"\x00")
+
+
+def rest_of(row_key: bytes) -> tuple[str, ...]:
+    """The parts behind kind and account."""
+    return tuple(part.decode() for part in row_key[1:].split(b"\x00")[1:])
+
+
+# ---------------------------------------------------------------------------------------------------- framing
+
+
+def _pack(meta: Any, *blobs: bytes) -> bytes:
+    parts = [bytes([FORMAT])]
+    for blob in (orjson.dumps(meta), *blobs):
+        parts += (_LENGTH.pack(len(blob)), blob)
+    return b"".join(parts)
+
+
+def _unpack(data: bytes, what: str) -> tuple[Any, Sequence[bytes]]:
+    if not data or data[0] != FORMAT:
+        raise InvalidRow(f"not a format {FORMAT} {what} row: {data[:16].hex()}; delete the shard's store to rebuild it")
+    blobs, at = [], 1
+    while at < len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        blobs.append(data[at : at + length])
+        at += length
+    return orjson.loads(blobs[0]), blobs[1:]
+
+
+# ------------------------------------------------------------------------------------------------------- rows
+
+
+def pack_task(task: Task) -> bytes:
+    """Q."""
+    wanted = [_wanted_meta(one) for one in (task.wanted, task.later) if one is not None]
+    until = None if task.not_before == NEVER else task.not_before
+    blobs = [blob for one in (task.wanted, task.later) if one is not None for blob in (one.fingerprint, one.value)]
+    return _pack([task.status, task.attempts, until, task.reason, wanted], *blobs)
+
+
+def unpack_task(data: bytes) -> Task:
+    """Raises InvalidRow."""
+    (status, attempts, until, reason, metas), blobs = _unpack(data, "task")
+    wanted = [_wanted(meta, blobs[2 * at], blobs[2 * at + 1]) for at, meta in enumerate(metas)]
+    later = wanted[1] if len(wanted) > 1 else None
+    return Task(wanted[0], Status(status), attempts, NEVER if until is None else until, reason, later)
+
+
+def _wanted_meta(wanted: Wanted) -> list[Any]:
+    origin = wanted.origin
+    return [
+        wanted.tenant,
+        wanted.account,
+        wanted.kind,
+        wanted.subject,
+        wanted.version,
+        wanted.lane,
+        wanted.cause,
+        sorted(wanted.fields),
+        wanted.wanted_at,
+        [origin.topic, origin.partition, origin.offset],
+        wanted.operation_id,
+    ]
+
+
+def _wanted(meta: list[Any], fingerprint: bytes, value: bytes) -> Wanted:
+    tenant, account, kind, subject, version, lane, cause, fields, wanted_at, origin, operation_id = meta
+    return Wanted(
+        tenant,
+        account,
+        Kind(kind),
+        subject,
+        version,
+        Lane(lane),
+        cause,
+        frozenset(fields),
+        fingerprint,
+        value,
+        wanted_at,
+        Origin(*origin),
+        operation_id,
+    )
+
+
+def pack_intent(intent: Intent) -> bytes:
+    """I."""
+    meta = [intent.row, intent.op_id, intent.version, intent.epoch, intent.sent_at]
+    return _pack(meta, intent.body_hash)
+
+
+def unpack_intent(data: bytes) -> Intent:
+    """Raises InvalidRow."""
+    (row, op_id, version, epoch, sent_at), blobs = _unpack(data, "intent")
+    return Intent(row, op_id, version, blobs[0], epoch, sent_at)
+
+
+def pack_applied(applied: Applied) -> bytes:
+    """A."""
+    return _pack([applied.version, sorted(applied.fields), applied.at], applied.fingerprint)
+
+
+def unpack_applied(data: bytes) -> Applied:
+    """Raises InvalidRow."""
+    (version, fields, at), blobs = _unpack(data, "applied")
+    return Applied(version, frozenset(fields), blobs[0], at)
+
+
+def pack_cursor(cursor: Cursor) -> bytes:
+    """K."""
+    return _pack([dict(cursor.position), cursor.scan, cursor.started_at, cursor.completed_at, cursor.open])
+
+
+def unpack_cursor(data: bytes) -> Cursor:
+    """Raises InvalidRow."""
+    return Cursor(*_unpack(data, "cursor")[0])
+
+
+def pack_snapshot(snapshot: Snapshot) -> bytes:
+    """N: 25 bytes, because there is one for every record of a shop."""
+    return _SNAPSHOT.pack(FORMAT, snapshot.content, snapshot.sequence)
+
+
+def unpack_snapshot(data: bytes) -> Snapshot:
+    """Raises InvalidRow."""
+    if len(data) != _SNAPSHOT.size or data[0] != FORMAT:
+        raise InvalidRow(f"not a format {FORMAT} snapshot row: {data[:32].hex()}")
+    return Snapshot(*_SNAPSHOT.unpack(data)[1:])
+
+
+def pack_bucket(bucket: Bucket) -> bytes:
+    """B."""
+    return _pack([bucket.blocked_until, dict(bucket.learnt)])
+
+
+def unpack_bucket(data: bytes) -> Bucket:
+    """Raises InvalidRow."""
+    return Bucket(*_unpack(data, "bucket")[0])
+
+
+def pack_epoch(epoch: int) -> bytes:
+    """R."""
+    return _EPOCH.pack(FORMAT, epoch)
+
+
+def unpack_epoch(data: bytes) -> int:
+    """Raises InvalidRow."""
+    if len(data) != _EPOCH.size or data[0] != FORMAT:
+        raise InvalidRow(f"not a format {FORMAT} epoch row: {data[:16].hex()}")
+    return int(_EPOCH.unpack(data)[1])

@@ -1,0 +1,127 @@
+"""One account's line of work: its bucket, its schedule, and the loop that starts what may start."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from connectors.kit import pacing
+from connectors.kit.contract import Account, Budget
+from schemas.entities import Lane
+from streams.core.breaker import Breaker
+from streams.core.schedule import Item, Schedule
+from streams.courier.gate import ReadGate
+from streams.courier.setup import reference
+from streams.courier.waiter import Waiter
+
+_LEARNING = 0.2  # weight of the newest cost in the estimate
+Start = Callable[[Item, "Ticket"], None]
+
+
+class Line:
+    """All requests of the account pass `admit`: first in, first out, and before anything new is started.
+
+    `running` counts pieces of work, `opening` those that have not yet been charged to the bucket: as long as there are
+    any, the bucket's level says nothing about whether more may start.
+    """
+
+    def __init__(self, account: Account, budget: Budget, waiter: Waiter) -> None:
+        self.account = account
+        self.reference = reference(account.tenant, account.id)
+        self.pacer = pacing.make(budget)
+        self.schedule = Schedule()
+        self.breaker = Breaker()
+        self.reads = ReadGate()
+        self.running = 0
+        self._opening = 0
+        self._waiting = 0
+        self._places = budget.max_in_flight
+        self._waiter = waiter
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._costs: dict[str, float] = {}
+
+    def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
+        """Schedule a piece of work; `share`: what it is fair against within its lane."""
+        self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due))
+        self.notify()
+
+    def notify(self) -> None:
+        """Something changed that may let work start."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def learn(self, share: str, cost: float) -> None:
+        """What a piece of work of this share asked for in the end."""
+        if cost > 0:
+            self._costs[share] = (1 - _LEARNING) * self._costs.get(share, cost) + _LEARNING * cost
+
+    async def loop(self, start: Start) -> None:
+        """Start work for ever, as late as possible, so that what is urgent overtakes until the last moment."""
+        while True:
+            changed = self._changed
+            at = self._start_ready(start)
+            await self._waiter.until(at, changed)
+
+    def _start_ready(self, start: Start) -> float:
+        """Start what may start. Returns when to look again."""
+        while True:
+            now = self._waiter.now()
+            if self._opening or self._waiting or self.running >= self._places:
+                return math.inf
+            open_at = self.breaker.opens_at(now, self.running)
+            if open_at > now:
+                return open_at
+            item = self.schedule.peek(now)
+            if item is None:
+                due = self.schedule.next_due()
+                return math.inf if due is None else due
+            ready = self.pacer.ready_at(now, item.cost) if self.pacer.admits(item.cost) else now
+            if ready > now:
+                due = self.schedule.next_due()
+                return ready if due is None else min(ready, due)
+            self.schedule.take(now)
+            self.running += 1
+            self._opening += 1
+            start(item, Ticket(self))
+
+    async def admit(self, cost: float) -> None:
+        """Wait for the bucket, then charge it. The caller settles the pacer exactly once afterwards."""
+        self._waiting += 1
+        try:
+            async with self._turn:
+                while (ready := self.pacer.ready_at(self._waiter.now(), cost)) > self._waiter.now():
+                    await self._waiter.until(ready, self._changed)
+                self.pacer.start(self._waiter.now(), cost)
+        finally:
+            self._waiting -= 1
+
+    def charged(self) -> None:
+        """A piece of work was charged to the bucket, or waits for something else."""
+        self._opening -= 1
+        self.notify()
+
+    def ended(self) -> None:
+        """A piece of work gave its place back."""
+        self.running -= 1
+        self.notify()
+
+
+class Ticket:
+    """The place one piece of work takes in its line."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._uncharged = True
+
+    def charged(self) -> None:
+        """The bucket's level now accounts for this work, or the work waits for something else. Idempotent."""
+        if self._uncharged:
+            self._uncharged = False
+            self._line.charged()
+
+    def ended(self) -> None:
+        """Give the place back."""
+        self.charged()
+        self._line.ended()

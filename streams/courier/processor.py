@@ -1,0 +1,186 @@
+"""The courier: all calls to one platform's accounts, driven by the desired-state table of one shard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import structlog
+
+from connectors.kit.contract import Account, Platform
+from connectors.kit.errors import Invalid
+from schemas import topics
+from schemas.codec import CodecError
+from streams.core import courier_rows as rows
+from streams.core.desired import Origin, Wanted
+from streams.core.schedule import Item
+from streams.courier import wanted as tasks
+from streams.courier.attempts import Attempts
+from streams.courier.judge import Judge
+from streams.courier.line import Line, Ticket
+from streams.courier.outbox import Outbox
+from streams.courier.polls import PREFIX, Polls
+from streams.courier.reads import Reads
+from streams.courier.setup import Setup, reference
+from streams.courier.table import Table
+from streams.runtime.deadletters import Trouble
+from streams.shard.api import Incoming, Processor, Shard
+
+log = structlog.get_logger(__name__)
+
+
+def inputs(platform: Platform) -> tuple[str, ...]:
+    """The topics a courier of this platform consumes; they are co-partitioned by account."""
+    return topics.push(platform.name), topics.push_bulk(platform.name), topics.fetch(platform.name)
+
+
+def courier(setup: Setup) -> Processor:
+    """The processor of one shard. Raises Misconfigured for a platform without a destination."""
+    return Courier(setup)
+
+
+class Courier:
+    """Implements Processor and Worker of streams.shard.api. One per shard; `open` rebuilds everything from the rows."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._destination = setup.destination
+        self._lines: Mapping[str, Line] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._broken: asyncio.Future[None] | None = None
+
+    # -- Processor
+
+    def open(self, shard: Shard) -> None:
+        """Every open intent is in doubt until its request can no longer land."""
+        setup = self._setup
+        self._table = Table(shard.rows)
+        self._outbox = Outbox(setup, shard)
+        self._reads = Reads(setup, shard, self._outbox)
+        judge = Judge(setup, shard)
+        self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge)
+        poller = setup.platform.poller
+        self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
+        self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
+        for line in self._lines.values():
+            self._fill(line)
+        self._table.flush()
+        log.info("courier opened", shard=shard.number, accounts=sorted(self._lines), epoch=self._reads.epoch)
+
+    def process(self, shard: Shard, topic: str, records: Sequence[Incoming]) -> int | None:
+        """Bring the table up to date. Nothing is held back: the rows carry the work from here."""
+        for record in records:
+            self._take(shard, topic, record)
+        self._table.flush()
+        return None
+
+    def tick(self, shard: Shard) -> dict[str, int | None]:
+        """Report how much waits."""
+        for name, line in self._lines.items():
+            self._setup.recorder.pending(name, len(line.schedule) + line.running)
+        return {}
+
+    def close(self, shard: Shard) -> None:
+        """Keep what was learnt of the quotas for the next owner."""
+        for name, line in self._lines.items():
+            learnt = line.pacer.snapshot()
+            bucket = rows.Bucket(learnt.get("blocked_until", 0.0), learnt)
+            shard.rows.put(rows.key(rows.BUCKET, name), rows.pack_bucket(bucket))
+
+    # -- Worker
+
+    async def work(self, shard: Shard) -> None:
+        """Work the table until cancelled; then wait shortly for replies that are on their way."""
+        self._broken = asyncio.get_running_loop().create_future()
+        loops = [
+            asyncio.create_task(line.loop(partial(self._start, shard, line)), name=f"courier-{name}")
+            for name, line in self._lines.items()
+        ]
+        try:
+            await asyncio.gather(self._broken, *loops)
+        finally:
+            await _cancel(loops)
+            if self._running and self._setup.settings.drain > 0:
+                await asyncio.wait(self._running, timeout=self._setup.settings.drain)
+            await _cancel(self._running)
+
+    def _start(self, shard: Shard, line: Line, item: Item, ticket: Ticket) -> None:
+        """Begin a piece of work beside the others."""
+        task = asyncio.create_task(self._piece(shard, line, item, ticket))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _piece(self, shard: Shard, line: Line, item: Item, ticket: Ticket) -> None:
+        try:
+            if self._polls is not None and item.key.startswith(PREFIX):
+                await self._polls.run(line, item.key, ticket)
+            else:
+                await self._attempts.run(line, item.key, ticket)
+        finally:
+            ticket.ended()
+        await shard.commit()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and self._broken is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    # -- inside
+
+    def _line(self, shard: Shard, account: Account) -> Line:
+        line = Line(account, self._destination.budget(account), self._setup.waiter)
+        stored = shard.rows.get(rows.key(rows.BUCKET, line.reference))
+        if stored is not None:
+            bucket = rows.unpack_bucket(stored)
+            line.pacer.restore(bucket.learnt)
+            line.pacer.block(bucket.blocked_until)
+        return line
+
+    def _fill(self, line: Line) -> None:
+        for row, task in self._table.recover(line.reference, self._setup.settings.limits.quarantine):
+            self._attempts.schedule(line, row, task)
+        if self._polls is not None:
+            self._polls.schedule(line)
+
+    def _take(self, shard: Shard, topic: str, record: Incoming) -> None:
+        origin = Origin(topic, shard.number, record.offset)
+        try:
+            wanted = self._read(topic, record, origin)
+        except (CodecError, Invalid) as error:
+            self._reject(topic, record, Trouble("undecodable", str(error)))
+            return
+        line = self._lines.get(reference(wanted.tenant, wanted.account))
+        if line is None:
+            self._reject(topic, record, self._stranger(shard, wanted))
+            return
+        task = self._table.upsert(wanted)
+        if task is not None:
+            self._attempts.schedule(line, wanted.row, task)
+
+    def _read(self, topic: str, record: Incoming, origin: Origin) -> Wanted:
+        platform = self._setup.platform.name
+        if topic == topics.fetch(platform):
+            return tasks.from_fetch(self._setup.codec, record.value, origin)
+        bulk = topic == topics.push_bulk(platform)
+        return tasks.from_push(self._setup.codec, record.value, origin, bulk=bulk)
+
+    def _stranger(self, shard: Shard, wanted: Wanted) -> Trouble:
+        detail = (
+            f"work for {wanted.subject} names account {wanted.account!r} of tenant {wanted.tenant!r}, which is not an "
+            f"account of shard {shard.number} of {self._setup.platform.name}; likely it was removed from the settings"
+        )
+        return Trouble("unknown_account", detail, tenant=wanted.tenant, account=wanted.account)
+
+    def _reject(self, topic: str, record: Incoming, trouble: Trouble) -> None:
+        self._outbox.rejected(topic, record, trouble, self._setup.clock.now())
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    started = list(tasks)
+    for task in started:
+        task.cancel()
+    await asyncio.gather(*started, return_exceptions=True)

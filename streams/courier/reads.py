@@ -1,0 +1,99 @@
+"""What reads produce: read sequences, raw records, and the snapshot that tells a scan what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from connectors.kit.contract import Observation
+from schemas.entities import Channel, Op
+from streams.core import courier_rows as rows
+from streams.courier.line import Line
+from streams.courier.outbox import Outbox, Trip
+from streams.courier.setup import Setup
+from streams.shard.api import Shard
+
+_EPOCH_SHIFT = 44  # bits below the epoch: 2^44 reads per opening
+
+
+class Reads:
+    """Reads of one shard. The sequence never goes back: its epoch rises with every opening, before the first read."""
+
+    def __init__(self, setup: Setup, shard: Shard, outbox: Outbox) -> None:
+        self._setup = setup
+        self._shard = shard
+        self._outbox = outbox
+        key = rows.key(rows.EPOCH)
+        stored = shard.rows.get(key)
+        self.epoch = 1 if stored is None else rows.unpack_epoch(stored) + 1
+        shard.rows.put(key, rows.pack_epoch(self.epoch))
+        self._counter = 0
+        self._scanned: dict[str, frozenset[str]] = {}
+
+    def next_sequence(self) -> int:
+        """The sequence of a read that starts now."""
+        self._counter += 1
+        return self.epoch << _EPOCH_SHIFT | self._counter
+
+    def emit(self, line: Line, channel: Channel, seen: Sequence[Observation], trip: Trip, sequence: int) -> None:
+        """Emit everything, and let the snapshots of scans know of it."""
+        for index, one in enumerate(seen):
+            self._outbox.observation(line.account, channel, one, trip, sequence, index)
+            for resource in self._scans(line):
+                if self._shard.rows.get(_key(line, resource, one)) is not None:
+                    self._remember(line, resource, one, sequence)
+
+    def emit_written(self, line: Line, seen: Sequence[Observation], trip: Trip) -> None:
+        """What a write's replies said of the record. A write has no place in the order of reads but its end."""
+        if seen:
+            self.emit(line, Channel.FETCH, seen, trip, self.next_sequence())
+
+    def emit_changed(
+        self, line: Line, resource: str, seen: Sequence[Observation], trip: Trip, sequence: int, first: int = 0
+    ) -> int:
+        """Emit what differs from the snapshot of a scan. Returns how many did. `first`: index of the first of them."""
+        changed = 0
+        for index, one in enumerate(seen, start=first):
+            if self._remember(line, resource, one, sequence):
+                self._outbox.observation(line.account, Channel.POLL, one, trip, sequence, index)
+                changed += 1
+        return changed
+
+    def known(self, line: Line, resource: str) -> list[tuple[str, str]]:
+        """Topic and remote id of every record in a scan's snapshot."""
+        prefix = rows.key(rows.SNAPSHOT, line.reference, resource, "")
+        found = (rows.rest_of(key) for key, _ in self._shard.rows.scan(prefix))
+        return [(topic, remote_id) for _, topic, remote_id in found]
+
+    def _remember(self, line: Line, resource: str, one: Observation, sequence: int) -> bool:
+        """Bring a snapshot up to date. Returns whether it said something else.
+
+        A reading that overlapped a later one is emitted but not remembered: which of them was right is seen by the
+        next scan, and what that finds must not be held back as known.
+        """
+        key = _key(line, resource, one)
+        stored = self._shard.rows.get(key)
+        if one.op is Op.DELETE:
+            self._shard.rows.delete(key)
+            return stored is not None
+        content = blake2b(one.body, digest_size=16).digest()
+        held = None if stored is None else rows.unpack_snapshot(stored)
+        if held is not None and held.content == content:
+            return False
+        if held is not None and held.sequence > sequence:
+            self._shard.rows.delete(key)
+        else:
+            self._shard.rows.put(key, rows.pack_snapshot(rows.Snapshot(content, sequence)))
+        return True
+
+    def _scans(self, line: Line) -> frozenset[str]:
+        known = self._scanned.get(line.reference)
+        if known is None:
+            poller = self._setup.platform.poller
+            resources = () if poller is None else poller.resources(line.account)
+            known = self._scanned[line.reference] = frozenset(one.name for one in resources if one.scan)
+        return known
+
+
+def _key(line: Line, resource: str, one: Observation) -> bytes:
+    return rows.key(rows.SNAPSHOT, line.reference, resource, one.topic, one.resource_id)

@@ -1,0 +1,63 @@
+"""What the courier reports of itself; implemented over the metrics catalogue."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Recorder(Protocol):
+    """All methods are cheap and never raise. `account` is `tenant|account`."""
+
+    def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
+        """A request ended. `outcome` as in api_call.avsc."""
+        ...
+
+    def settled(self, account: str, lane: str, result: str, delay: float) -> None:
+        """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused. `delay`: seconds since it
+        was wanted."""
+        ...
+
+    def rejected(self, topic: str, reason: str) -> None:
+        """A consumed record went to the dead letters without ever becoming work."""
+        ...
+
+    def pending(self, account: str, rows: int) -> None:
+        """Pieces of work that wait, polls included."""
+        ...
+
+    def stopped(self, account: str, reason: str) -> None:
+        """All work of an account waits: unauthorised, unavailable; an empty reason when it goes on."""
+        ...
+
+    def polled(self, account: str, resource: str, seen: int, changed: int) -> None:
+        """A page was read."""
+        ...
+
+    def braked(self, account: str, resource: str, missing: int, known: int) -> None:
+        """A complete read found so many records gone that the deletes were refused."""
+        ...
+
+
+class Silent:
+    """A Recorder that keeps nothing."""
+
+    def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
+        return
+
+    def settled(self, account: str, lane: str, result: str, delay: float) -> None:
+        return
+
+    def rejected(self, topic: str, reason: str) -> None:
+        return
+
+    def pending(self, account: str, rows: int) -> None:
+        return
+
+    def stopped(self, account: str, reason: str) -> None:
+        return
+
+    def polled(self, account: str, resource: str, seen: int, changed: int) -> None:
+        return
+
+    def braked(self, account: str, resource: str, missing: int, known: int) -> None:
+        return

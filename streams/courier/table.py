@@ -1,0 +1,200 @@
+"""The desired-state table over a shard's rows, with the ledger kept in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from schemas.entities import Lane
+from streams.core import courier_rows as rows
+from streams.core import desired
+from streams.core.desired import Applied, Effect, Kind, Status, Task, Wanted
+from streams.core.ledger import Book, LedgerBuffer, day_of
+from streams.courier.setup import reference
+from streams.shard.api import Rows
+
+CRASHED = "crashed"
+
+
+class Table:
+    """Rows of all accounts of one shard. Every method is part of the caller's atom; `flush` ends it.
+
+    A row in flight lives in memory: what a crash leaves is the row before, and its intent when a write had begun.
+    """
+
+    def __init__(self, store: Rows) -> None:
+        self._rows = store
+        self._ledger = LedgerBuffer()
+        self._running: dict[tuple[str, str], Task] = {}
+
+    # -- reading
+
+    def get(self, account: str, row: str) -> Task | None:
+        """The row as it stands, in flight or not."""
+        running = self._running.get((account, row))
+        if running is not None:
+            return running
+        data = self._rows.get(rows.key(rows.TASK, account, row))
+        return None if data is None else rows.unpack_task(data)
+
+    def applied(self, account: str, row: str) -> Applied | None:
+        """What the account is known to hold of it."""
+        data = self._rows.get(rows.key(rows.APPLIED, account, row))
+        return None if data is None else rows.unpack_applied(data)
+
+    def intent(self, account: str, row: str) -> rows.Intent | None:
+        """The request that may be on its way."""
+        data = self._rows.get(rows.key(rows.INTENT, account, row))
+        return None if data is None else rows.unpack_intent(data)
+
+    # -- work comes in
+
+    def upsert(self, wanted: Wanted) -> Task | None:
+        """Add one task. Returns the row when it waits and was changed, so that it has to be scheduled."""
+        account, row = reference(wanted.tenant, wanted.account), wanted.row
+        before = self.get(account, row)
+        known = None if wanted.kind is Kind.FETCH else self.applied(account, row)
+        after, effect = desired.upsert(before, known, wanted)
+        self._count(wanted, "received")
+        if effect is Effect.NO_OP:
+            self._count(wanted, "no_op")
+        elif effect is Effect.COALESCED and before is not None:
+            held = before.later or before.wanted
+            self._count(wanted if wanted.version <= held.version else held, "coalesced")
+        if after is None or after == before:
+            return None
+        self._unpark(before, after)
+        self._save(account, row, after)
+        return after if after.status is not Status.INFLIGHT else None
+
+    # -- work is done
+
+    def begin(self, account: str, row: str) -> Task | None:
+        """Take a row in flight; None when it is gone."""
+        before = self.get(account, row)
+        if before is None or before.status in (Status.DEAD, Status.INFLIGHT):
+            return None
+        after = desired.begin(before)
+        self._merged(before, after)
+        if before.status is not Status.READY or before.later is not None:
+            self._unpark(before, after)
+            self._put(account, row, after)
+        self._running[account, row] = after
+        return after
+
+    def intend(self, account: str, row: str, intent: rows.Intent) -> None:
+        """Write down that a request is about to leave."""
+        self._rows.put(rows.key(rows.INTENT, account, row), rows.pack_intent(intent))
+
+    def done(self, account: str, row: str, *, no_op: bool, at: int) -> Task | None:
+        """The version in flight is confirmed. Returns what remains of the row."""
+        task = self._running.pop((account, row))
+        if task.wanted.kind is not Kind.FETCH:
+            confirmed = desired.confirm(self.applied(account, row), task.wanted, at=at)
+            self._rows.put(rows.key(rows.APPLIED, account, row), rows.pack_applied(confirmed))
+        self._count(task.wanted, "no_op" if no_op else "applied")
+        return self._end(account, row, desired.succeed(task))
+
+    def filtered(self, account: str, row: str) -> Task | None:
+        """Nothing is to be done for the version in flight. Returns what remains of the row."""
+        task = self._running.pop((account, row))
+        self._count(task.wanted, "filtered")
+        return self._end(account, row, desired.succeed(task))
+
+    def dead(self, account: str, row: str, reason: str) -> Task:
+        """The version in flight can never succeed. Returns what remains of the row."""
+        task = self._running.pop((account, row))
+        self._count(task.wanted, "dead")
+        after = desired.kill(task, reason)
+        self._end(account, row, after if task.wanted.kind is not Kind.FETCH or task.later else None)
+        return after
+
+    def retry(self, account: str, row: str, at: float, reason: str) -> Task:
+        """Back to waiting, not before `at`."""
+        task = self._running.pop((account, row))
+        return self._back(account, row, task, desired.retry(task, at, reason))
+
+    def release(self, account: str, row: str) -> Task:
+        """Back to waiting as if it had never been tried."""
+        task = self._running.pop((account, row))
+        return self._back(account, row, task, replace(desired.retry(task, 0.0, ""), attempts=task.attempts - 1))
+
+    def park(self, account: str, row: str, reason: str, recheck_at: float) -> Task:
+        """Wait for something outside."""
+        task = self._running.pop((account, row))
+        after = desired.park(task, reason, recheck_at=recheck_at)
+        self._count(after.wanted, "parked")
+        return self._back(account, row, task, after)
+
+    def doubt(self, account: str, row: str, until: float, reason: str) -> Task:
+        """The request may still land until then; its intent stays."""
+        task = desired.doubt(self._running.pop((account, row)), until, reason)
+        self._put(account, row, task)
+        return task
+
+    def flush(self) -> None:
+        """Write the counters; the last step of every atom."""
+        self._ledger.flush(self._rows)
+
+    # -- after a restart
+
+    def recover(self, account: str, quarantine: float) -> Iterator[tuple[str, Task]]:
+        """All rows of an account after a restart. An open intent may still land until it is `quarantine` s old."""
+        self._running = {key: task for key, task in self._running.items() if key[0] != account}
+        for key, data in list(self._rows.scan(rows.key(rows.TASK, account))):
+            row = rows.rest_of(key)[0]
+            task = self._recovered(account, row, rows.unpack_task(data), quarantine)
+            yield row, task
+
+    def _recovered(self, account: str, row: str, task: Task, quarantine: float) -> Task:
+        intent = self.intent(account, row)
+        if intent is not None and task.status not in (Status.PARKED, Status.DEAD):
+            after = desired.doubt(task, intent.sent_at + quarantine, task.reason or CRASHED)
+        elif task.status is Status.INFLIGHT:
+            after = desired.retry(task, 0.0, CRASHED)
+            self._merged(task, after)
+        else:
+            return task
+        self._put(account, row, after)
+        return after
+
+    # -- rows and counters
+
+    def _back(self, account: str, row: str, before: Task, after: Task) -> Task:
+        self._merged(before, after)
+        self._end(account, row, after)
+        return after
+
+    def _end(self, account: str, row: str, after: Task | None) -> Task | None:
+        self._rows.delete(rows.key(rows.INTENT, account, row))
+        if after is None:
+            self._rows.delete(rows.key(rows.TASK, account, row))
+        else:
+            self._put(account, row, after)
+        return after
+
+    def _save(self, account: str, row: str, task: Task) -> None:
+        if (account, row) in self._running:
+            self._running[account, row] = task
+        self._put(account, row, task)
+
+    def _put(self, account: str, row: str, task: Task) -> None:
+        self._rows.put(rows.key(rows.TASK, account, row), rows.pack_task(task))
+
+    def _merged(self, before: Task, after: Task) -> None:
+        if before.later is not None and after.later is None:
+            self._count(min(before.wanted, before.later, key=lambda one: one.version), "coalesced")
+
+    def _unpark(self, before: Task | None, after: Task) -> None:
+        if before is not None and before.status is Status.PARKED and after.status is not Status.PARKED:
+            self._count(before.wanted, "parked", -1)
+
+    def _count(self, wanted: Wanted, name: str, by: int = 1) -> None:
+        if wanted.kind is not Kind.FETCH:
+            account = reference(wanted.tenant, wanted.account)
+            self._ledger.count(Book.TASKS, account, day_of(wanted.wanted_at), **{name: by})
+
+
+def lane_of(task: Task) -> Lane:
+    """The lane the row waits in: the most urgent of its versions."""
+    return task.wanted.lane if task.later is None else desired.urgent(task.wanted.lane, task.later.lane)

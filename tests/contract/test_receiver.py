@@ -1,0 +1,293 @@
+"""The front door over HTTP: every status code, and what 200 promises."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from connectors.kit.contract import Account, Delivery, DeliveryFacts, Envelope, Ignored, Mapped, Platform
+from connectors.kit.errors import BadSignature
+from connectors.kit.metrics import RECEIVER_DELIVERY_SECONDS, RECEIVER_REQUESTS, Metrics
+from schemas.codec import Codec
+from schemas.entities import Channel
+from schemas.registry import MemorySchemas
+from streams.receiver.app import Limits, Receiver
+from streams.receiver.envelope import RawRecords
+from streams.receiver.measure import Measures
+from streams.receiver.producer import MemoryProducer
+from streams.receiver.role import web_runner
+from streams.runtime.raw import ACKNOWLEDGE_ONLY, from_record
+
+SECRET = "hush"
+ACCOUNT = Account("acme", "shop", "shopify", "https://shop.example", secrets={"webhook": (SECRET,)})
+WITHOUT_WEBHOOKS = Account("acme", "office", "prestashop", "https://office.example")
+CODEC = Codec(MemorySchemas())
+NOW = 1_772_366_400_123_456
+PATH = "/webhooks/shopify/acme/shop"
+
+
+class SignedSource:
+    """HMAC over the body; one compliance topic."""
+
+    max_body = 1_000
+    kept_headers: tuple[str, ...] = ("x-topic", "x-delivery")
+
+    def authenticate(self, account: Account, delivery: Delivery) -> None:
+        if account.id == "broken":
+            raise KeyError("webhook")
+        if not hmac.compare_digest(delivery.headers.get("x-signature", ""), sign(delivery.body)):
+            raise BadSignature("the signature is of another body; secret hush")
+
+    def facts(self, account: Account, delivery: Delivery) -> DeliveryFacts:
+        topic = delivery.headers.get("x-topic", "")
+        return DeliveryFacts(delivery.headers.get("x-delivery", "none"), topic, "", topic == "redact")
+
+
+class Nothing:
+    revision = 1
+
+    def map(self, account: Account, envelope: Envelope) -> list[Mapped] | Ignored:
+        return Ignored("not mapped here")
+
+
+PLATFORMS = {"shopify": Platform("shopify", Nothing(), SignedSource()), "prestashop": Platform("prestashop", Nothing())}
+
+
+def sign(body: bytes) -> str:
+    return base64.b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256)).decode()
+
+
+def signed(body: bytes, **headers: str) -> dict[str, str]:
+    return {"X-Signature": sign(body), "X-Topic": "orders/create", "X-Delivery": "d-1", "Cookie": "c=1", **headers}
+
+
+@dataclass
+class Door:
+    sink: MemoryProducer
+    receiver: Receiver
+    client: aiohttp.ClientSession
+    metrics: Metrics
+    port: int
+
+    async def post(self, body: Any, headers: Mapping[str, str], path: str = PATH) -> tuple[int, Any, Mapping[str, str]]:
+        async with self.client.post(path, data=body, headers=headers) as reply:
+            answer = await reply.json() if reply.status != 200 else await reply.read()
+            return reply.status, answer, dict(reply.headers)
+
+    async def until_held(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.sink.held) < count:  # noqa: ASYNC110 - the twin has no event, and needs none elsewhere
+                await asyncio.sleep(0.005)
+
+
+async def first_line(door: Door, *parts: bytes) -> bytes:
+    """Send parts of a request as they stand, one at a time; what the status line says."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        return await asyncio.wait_for(reader.readline(), 5)
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    sink, metrics = MemoryProducer(), Metrics()
+    broken = Account("acme", "broken", "shopify", "https://b.example")
+    accounts = {(one.tenant, one.id): one for one in (ACCOUNT, WITHOUT_WEBHOOKS, broken)}
+    limits = Limits(in_flight=3, body_timeout=0.2, retry_after=7)
+    receiver = Receiver(
+        accounts, PLATFORMS, RawRecords(CODEC), sink, limits=limits, measures=Measures(metrics), now=lambda: NOW
+    )
+    runner = web_runner(receiver.application(), drain=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{port}") as client:
+        yield Door(sink, receiver, client, metrics, port)
+    await runner.cleanup()
+
+
+async def test_an_authentic_delivery_is_stored_byte_for_byte_and_acknowledged(door: Door) -> None:
+    body = b'{"id": 1,  "n": 1.10}\r\n'
+    assert (await door.post(body, signed(body)))[:2] == (200, b"")
+    (record,) = door.sink.records
+    raw = from_record(CODEC.decode(record.value))
+    headers = {"x-topic": "orders/create", "x-delivery": "d-1"}
+    assert raw.envelope == Envelope("shop", Channel.WEBHOOK, "orders/create", "d-1", body, headers, NOW)
+    assert (raw.tenant, raw.platform) == ("acme", "shopify")
+    assert (record.topic, record.key) == ("raw.shopify.v1", b"shop|d-1")
+
+
+async def test_outsiders_find_cloud_events_attributes(door: Door) -> None:
+    await door.post(b"{}", signed(b"{}"))
+    headers = {name: value.decode() for name, value in door.sink.records[0].headers}
+    assert headers == {
+        "ce_specversion": "1.0",
+        "ce_id": "d-1",
+        "ce_source": "//shopify/acme/shop",
+        "ce_type": "sluice.raw.shopify.orders.create",
+        "ce_time": "2026-03-01T12:00:00.123456Z",
+        "ce_subject": "d-1",
+        "ce_dataschema": "urn:avro:sluice.RawEnvelope",
+        "content-type": "application/avro",
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00", b"null", b"\x1f\x8b\x08garbage"])
+async def test_a_signed_body_is_kept_whatever_it_holds(door: Door, body: bytes) -> None:
+    headers = signed(body, **({"Content-Encoding": "gzip"} if body.startswith(b"\x1f") else {}))
+    async with door.client.post(PATH, data=body, headers=headers, compress=False) as reply:
+        assert reply.status == 200
+    assert from_record(CODEC.decode(door.sink.records[0].value)).envelope.body == body
+
+
+async def test_a_header_that_is_not_utf_8_does_not_keep_a_signed_body_out(door: Door) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-Signature: {sign(b'{}')}\r\nX-Delivery: d-1\r\nContent-Length: 2\r\n"
+    assert b" 200 " in await first_line(door, head.encode() + b"X-Topic: \xff\xfe\r\n\r\n{}")
+    assert from_record(CODEC.decode(door.sink.records[0].value)).envelope.topic == "\ufffd\ufffd"
+
+
+async def test_a_bad_signature_is_refused_and_tells_nothing_of_the_account(door: Door) -> None:
+    status, answer, _ = await door.post(b'{"id": 2}', signed(b'{"id": 1}'))
+    assert (status, answer["error"]) == (401, "bad_signature")
+    assert SECRET not in str(answer)
+    assert door.sink.records == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/webhooks/shopify/acme/nobody",
+        "/webhooks/shopify/other/shop",
+        "/webhooks/prestashop/acme/shop",
+        "/webhooks/prestashop/acme/office",
+        "/webhooks/unknown/acme/shop",
+    ],
+)
+async def test_a_route_nobody_has_is_not_found(door: Door, path: str) -> None:
+    status, answer, _ = await door.post(b"{}", signed(b"{}"), path)
+    assert (status, answer["error"]) == (404, "unknown_route")
+
+
+async def test_another_method_is_not_allowed(door: Door) -> None:
+    async with door.client.get(PATH) as reply:
+        assert reply.status == 405
+
+
+async def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_refused(door: Door) -> None:
+    whole, more = b"x" * 1_000, b"x" * 1_001
+    assert (await door.post(whole, signed(whole)))[0] == 200
+    status, answer, _ = await door.post(more, signed(more))
+    assert (status, answer["error"]) == (413, "too_large")
+
+
+async def test_a_large_body_is_refused_before_it_is_sent(door: Door) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n"
+    assert b" 413 " in await first_line(door, head.encode())
+
+
+async def test_a_chunked_body_is_counted_as_it_comes(door: Door) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 100
+            await asyncio.sleep(0)
+
+    status, _, _ = await door.post(chunks(), signed(b""))
+    assert status == 413
+
+
+async def test_a_body_that_does_not_come_is_given_up(door: Door) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+    assert b" 408 " in await first_line(door, head.encode())
+
+
+async def test_without_an_acknowledgement_the_vendor_is_asked_to_come_again(door: Door) -> None:
+    door.sink.fails = True
+    status, answer, headers = await door.post(b"{}", signed(b"{}"))
+    assert (status, answer["error"], headers["Retry-After"]) == (503, "unavailable", "7")
+
+
+async def test_a_full_queue_asks_to_come_again(door: Door) -> None:
+    door.sink.full = True
+    assert (await door.post(b"{}", signed(b"{}")))[0] == 503
+
+
+async def test_a_defect_of_ours_asks_to_come_again(door: Door) -> None:
+    status, answer, _ = await door.post(b"{}", signed(b"{}"), "/webhooks/shopify/acme/broken")
+    assert status == 503
+    assert "KeyError" not in str(answer)
+
+
+async def test_nothing_is_answered_before_the_acknowledgement(door: Door) -> None:
+    door.sink.holds = True
+    waiting = asyncio.create_task(door.post(b"{}", signed(b"{}")))
+    await door.until_held(1)
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    door.sink.held[0].set_result(None)
+    assert (await waiting)[0] == 200
+
+
+async def test_more_than_the_limit_in_flight_is_turned_away_until_there_is_room(door: Door) -> None:
+    door.sink.holds = True
+    waiting = [asyncio.create_task(door.post(b"{}", signed(b"{}"))) for _ in range(3)]
+    await door.until_held(3)
+    assert (await door.post(b"{}", signed(b"{}")))[0] == 503
+    for future in door.sink.held:
+        future.set_result(None)
+    assert [(await one)[0] for one in waiting] == [200, 200, 200]
+    door.sink.holds = False
+    assert (await door.post(b"{}", signed(b"{}")))[0] == 200
+    assert door.receiver.in_flight == 0
+
+
+async def test_a_compliance_delivery_is_kept_and_marked_as_never_to_be_mapped(door: Door) -> None:
+    await door.post(b"{}", signed(b"{}", **{"X-Topic": "redact"}))
+    assert ACKNOWLEDGE_ONLY in from_record(CODEC.decode(door.sink.records[0].value)).envelope.headers
+
+
+async def test_a_sender_cannot_mark_a_delivery_as_never_to_be_mapped(door: Door) -> None:
+    await door.post(b"{}", signed(b"{}", **{ACKNOWLEDGE_ONLY: "true"}))
+    assert ACKNOWLEDGE_ONLY not in from_record(CODEC.decode(door.sink.records[0].value)).envelope.headers
+
+
+async def test_every_answer_is_counted_under_labels_that_outsiders_cannot_make_up(door: Door) -> None:
+    await door.post(b"{}", signed(b"{}"))
+    await door.post(b"{}", signed(b"x"))
+    await door.post(b"{}", signed(b"{}"), "/webhooks/shopify/acme/nobody")
+    await door.post(b"{}", signed(b"{}"), "/webhooks/made-up/acme/shop")
+    for outcome in ("accepted", "bad_signature", "unknown_route"):
+        assert door.metrics.value(RECEIVER_REQUESTS, "shopify", outcome) == 1, outcome
+    assert door.metrics.value(RECEIVER_REQUESTS, "unknown", "unknown_route") == 1
+    assert door.metrics.value(RECEIVER_DELIVERY_SECONDS, "shopify") == 1
+    assert b"made-up" not in door.metrics.page()[0]
+
+
+async def test_a_sender_that_leaves_within_the_body_is_counted_and_no_defect(
+    door: Door, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc".encode())
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(5):
+        while not door.metrics.value(RECEIVER_REQUESTS, "shopify", "broken_body"):  # noqa: ASYNC110 - see until_held
+            await asyncio.sleep(0.005)
+    assert "could not be stored" not in capsys.readouterr().out
+    assert door.sink.records == []

@@ -1,0 +1,84 @@
+"""Laws of the schedule: nothing is lost, repeated, early or starved, whatever is put and taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.entities import Lane
+from streams.core.schedule import FLOORS, Item, Schedule
+
+ITEMS = st.builds(
+    Item,
+    key=st.integers(0, 30).map(str),
+    lane=st.sampled_from(list(Lane)),
+    share=st.sampled_from(["a", "b", "c"]),
+    cost=st.sampled_from([0.5, 1.0, 10.0, 1000.0]),
+    due=st.floats(0, 100),
+)
+STEPS = st.lists(st.one_of(ITEMS, st.integers(0, 30).map(str), st.just(None)), max_size=80)
+
+
+@given(STEPS)
+def test_work_is_taken_once_and_never_early(steps: list[Item | str | None]) -> None:
+    schedule, waiting, now = Schedule(), dict[str, Item](), 0.0
+    for step in steps:
+        now += 1.0
+        if isinstance(step, Item):
+            schedule.put(step)
+            waiting[step.key] = step
+        elif isinstance(step, str):
+            schedule.remove(step)
+            waiting.pop(step, None)
+        elif (taken := schedule.take(now)) is not None:
+            assert taken.due <= now
+            assert waiting.pop(taken.key).lane == taken.lane
+        else:
+            assert all(item.due > now for item in waiting.values())
+    left = set()
+    while (item := schedule.take(1000.0)) is not None:
+        left.add(item.key)
+    assert left == set(waiting)
+    assert (len(schedule), schedule.next_due()) == (0, None)
+
+
+@given(
+    st.dictionaries(st.sampled_from(list(Lane)), st.sampled_from([1.0, 3.0, 10.0]), min_size=1),
+    st.integers(200, 600),
+)
+def test_a_lane_with_a_backlog_gets_its_floor(costs: dict[Lane, float], rounds: int) -> None:
+    schedule, served = Schedule(), Counter[Lane]()
+    for lane, cost in costs.items():
+        for number in range(rounds):
+            schedule.put(Item(f"{lane}{number}", lane, "a", cost))
+    for _ in range(rounds):
+        item = schedule.take(0.0)
+        assert item is not None
+        served[item.lane] += item.cost  # type: ignore[assignment]
+    total = sum(served.values())
+    for lane in costs.keys() & FLOORS.keys():
+        assert served[lane] >= FLOORS[lane] * total - 2 * max(costs.values())
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([1.0, 2.0, 7.0, 10.0]), min_size=2))
+def test_shares_of_a_lane_differ_by_no_more_than_two_of_the_dearest(costs: dict[str, float]) -> None:
+    schedule, served = Schedule(), Counter[str]()
+    for share, cost in costs.items():
+        for number in range(300):
+            schedule.put(Item(f"{share}{number}", Lane.NORMAL, share, cost))
+    for _ in range(150):
+        item = schedule.take(0.0)
+        assert item is not None
+        served[item.share] += item.cost  # type: ignore[assignment]
+    assert max(served.values()) - min(served[share] for share in costs) <= 2 * max(costs.values())
+
+
+@given(st.permutations(range(12)))
+def test_within_one_share_and_lane_order_of_arrival_is_kept(order: list[int]) -> None:
+    schedule = Schedule()
+    for number in order:
+        schedule.put(Item(str(number), Lane.NORMAL, "a"))
+    taken = [schedule.take(0.0) for _ in order]
+    assert [int(item.key) for item in taken if item is not None] == order

@@ -1,0 +1,309 @@
+"""Polls and fetches: pages as atoms, snapshots, deletes by absence, the order of reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from connectors.kit.contract import Account, Request, Response
+from schemas import headers, topics
+from streams.core import courier_rows as rows
+from tests.unit.courier.world import PLATFORM, START, World, breathe, fetch, key, task
+
+Rows = list[tuple[str, bytes]]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A world with a poller that has nothing to read yet; tests start it."""
+    made = World()
+    made.with_poller = True
+    made.vendor.resource_names = ("stock",)
+    yield made
+    await made.stop()
+
+
+def said(world: World) -> list[tuple[str, str]]:
+    return [(one["resource_id"], one["op"]) for one in world.raw()]
+
+
+def shelf(count: int) -> Rows:
+    return [(f"id{n:03}", b"%d" % n) for n in range(count)]
+
+
+# ------------------------------------------------------------------------------------------------------- polls
+
+
+async def test_a_pass_reads_all_pages_and_comes_again_after_the_interval(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")], [("2", b"b")]]
+    await world.start()
+    assert said(world) == [("1", "upsert"), ("2", "upsert")]
+    assert len(world.shop.requests) == 2
+    await world.advance(59)
+    assert len(world.shop.requests) == 2
+    await world.advance(2)
+    assert len(world.shop.requests) == 4
+
+
+async def test_a_raw_record_says_when_it_was_read_and_in_which_order(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    await world.start()
+    (one,) = world.raw()
+    assert (one["channel"], one["topic"], one["tenant"], one["account"]) == ("poll", "stock", "acme", "shop")
+    assert one["read_sequence"] == (1 << 44) + 1
+    (emitted,) = world.shard.outputs(topics.raw(PLATFORM))
+    attributes = dict(emitted.headers or [])
+    assert attributes["ce_id"].decode() == one["delivery_id"]
+    assert attributes["ce_time"] == b"2026-03-01T12:00:00+00:00"
+    assert headers.NAME not in attributes
+    assert emitted.key == b"acme|shop|1"
+
+
+async def test_read_sequences_rise_over_reads_and_restarts(world: World) -> None:
+    world.vendor.scan = False
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    await world.start()
+    await world.advance(61)
+    await world.restart()
+    await world.advance(61)
+    sequences = [one["read_sequence"] for one in world.raw()]
+    assert len(sequences) >= 3
+    assert sequences == sorted(set(sequences))
+    assert sequences[-1] >> 44 == 2
+    assert len({one["delivery_id"] for one in world.raw()}) == len(sequences)
+
+
+async def test_a_scan_emits_only_what_differs_from_its_snapshot(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a"), ("2", b"b")]]
+    await world.start()
+    world.shop.pages["stock"] = [[("1", b"a"), ("2", b"B"), ("3", b"c")]]
+    await world.advance(61)
+    assert said(world)[2:] == [("2", "upsert"), ("3", "upsert")]
+
+
+async def test_a_poll_by_date_emits_everything_it_reads(world: World) -> None:
+    world.vendor.scan = False
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    await world.start()
+    await world.advance(61)
+    assert said(world) == [("1", "upsert")] * 2
+
+
+async def test_a_page_and_its_cursor_are_one_atom(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")], [("2", b"b")], [("3", b"c")]]
+    world.shop.status(200)
+    world.shop.status(200)
+    world.shop.away(1)
+    await world.start()
+    world.shop.script.clear()
+    cursor = rows.key(rows.CURSOR, "acme|shop", "stock")
+    assert rows.unpack_cursor(world.shard._rows_at_commit[cursor]).position == {"page": 2}
+    await world.restart()
+    assert said(world) == [("1", "upsert"), ("2", "upsert"), ("3", "upsert")]
+
+
+async def test_a_page_lost_in_a_crash_is_read_again(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")], [("2", b"b")]]
+    world.shop.gate = asyncio.Event()
+    await world.start()
+    await world.kill()
+    assert said(world) == []
+    world.shop.gate = None
+    await world.start()
+    assert said(world) == [("1", "upsert"), ("2", "upsert")]
+
+
+async def test_what_a_complete_scan_does_not_find_is_deleted(world: World) -> None:
+    world.shop.pages["stock"] = [shelf(5)]
+    await world.start()
+    world.shop.pages["stock"] = [shelf(4)]
+    await world.advance(61)
+    assert said(world)[5:] == [("id004", "delete")]
+    await world.advance(61)
+    assert len(said(world)) == 6
+
+
+async def test_an_incomplete_scan_deletes_nothing(world: World) -> None:
+    world.vendor.complete = False
+    world.shop.pages["stock"] = [shelf(5)]
+    await world.start()
+    world.shop.pages["stock"] = [shelf(4)]
+    await world.advance(61)
+    assert said(world)[5:] == []
+
+
+async def test_a_scan_that_a_restart_interrupted_deletes_nothing_and_the_next_one_does(world: World) -> None:
+    world.shop.pages["stock"] = [shelf(2), shelf(4)[2:]]
+    await world.start()
+    world.shop.pages["stock"] = [shelf(1), [("id002", b"2")]]
+    world.shop.script.append(lambda _: (200, {}, b""))
+    world.shop.away(1)
+    await world.advance(60.1)
+    world.shop.script.clear()
+    await world.restart()
+    assert said(world)[4:] == []
+    await world.advance(61)
+    assert sorted(said(world)[4:]) == [("id001", "delete"), ("id003", "delete")]
+
+
+async def test_a_scan_that_misses_a_third_of_the_shop_is_not_believed(world: World) -> None:
+    world.shop.pages["stock"] = [shelf(100)]
+    await world.start()
+    world.shop.pages["stock"] = [shelf(69)]
+    await world.advance(61)
+    assert len(said(world)) == 100
+    assert world.noted.brakes == [("stock", 31, 100)]
+    world.shop.pages["stock"] = [shelf(70)]
+    await world.advance(61)
+    assert len(said(world)) == 130
+
+
+async def test_a_small_shop_may_lose_most_of_its_records(world: World) -> None:
+    world.shop.pages["stock"] = [shelf(10)]
+    await world.start()
+    world.shop.pages["stock"] = [shelf(1)]
+    await world.advance(61)
+    assert said(world)[10:] == [(f"id{n:03}", "delete") for n in range(1, 10)]
+
+
+async def test_a_page_that_fails_is_tried_again_and_recorded(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    world.shop.status(503)
+    world.shop.status(400, b"bad filter")
+    await world.start()
+    await world.advance(70)
+    assert said(world) == [("1", "upsert")]
+    assert [call["outcome"] for call in world.calls()] == ["retry", "invalid", "success"]
+
+
+# ----------------------------------------------------------------------------------------------------- fetches
+
+
+async def test_a_fetch_becomes_a_raw_record_and_its_row_goes() -> None:
+    world = await World().start()
+    world.shop.records["9"] = b"nine"
+    world.push(fetch("item", "9"), fetch("item", "gone"), topic=topics.fetch(PLATFORM))
+    await breathe()
+    assert sorted(said(world)) == [("9", "upsert"), ("gone", "delete")]
+    assert {one["channel"] for one in world.raw()} == {"fetch"}
+    assert [key for key in world.shard.rows.data if key[:1] == b"Q"] == []
+    assert world.ledger() == {}
+    await world.stop()
+
+
+async def test_a_fetch_asked_for_twice_is_read_once() -> None:
+    world = await World().start()
+    world.push(fetch("item", "9"), fetch("item", "9", requested_at=START + 5), topic=topics.fetch(PLATFORM))
+    await breathe()
+    assert len(world.shop.requests) == 1
+    await world.stop()
+
+
+async def test_a_fetch_asked_for_during_the_read_is_read_again() -> None:
+    world = await World().start()
+    world.shop.gate = asyncio.Event()
+    world.push(fetch("item", "9"), topic=topics.fetch(PLATFORM))
+    await breathe()
+    world.push(fetch("item", "9", requested_at=START + 5), topic=topics.fetch(PLATFORM))
+    world.shop.gate.set()
+    await breathe()
+    assert len(world.shop.requests) == 2
+    await world.stop()
+
+
+async def test_a_fetch_survives_a_crash() -> None:
+    world = await World().start()
+    world.shop.gate = asyncio.Event()
+    world.push(fetch("item", "9"), topic=topics.fetch(PLATFORM))
+    await breathe()
+    world.shop.gate = None
+    await world.restart()
+    assert said(world) == [("9", "delete")]
+    await world.stop()
+
+
+async def test_a_fetch_without_an_id_is_a_dead_letter() -> None:
+    world = await World().start()
+    world.push(fetch("item", ""), topic=topics.fetch(PLATFORM))
+    assert world.dead_letters()[0]["reason"] == "undecodable"
+    await world.stop()
+
+
+async def test_a_page_is_never_read_beside_a_fetch(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    await world.start()
+    world.shop.gate = asyncio.Event()
+    world.push(fetch("item", "9"), topic=topics.fetch(PLATFORM))
+    await world.advance(61)
+    assert [request.operation for _, request in world.shop.requests[1:]] == ["fetch"]
+    world.shop.gate.set()
+    await breathe()
+    assert [request.operation for _, request in world.shop.requests[1:]] == ["fetch", "poll.stock"]
+
+
+async def test_urgent_writes_go_on_while_a_page_waits_for_a_fetch(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    await world.start()
+    world.shop.gate = asyncio.Event()
+    world.push(fetch("item", "9"), topic=topics.fetch(PLATFORM))
+    await world.advance(61)
+    world.push(task("A", 1))
+    await breathe()
+    assert world.shop.requests[-1][1].operation == "set"
+    world.shop.gate.set()
+    await breathe()
+
+
+# ---------------------------------------------------------------------------------------- what writes observed
+
+
+async def test_what_a_write_observed_is_emitted_and_known_to_the_scan(world: World) -> None:
+    world.vendor.observe_writes = True
+    world.shop.pages["stock"] = [[(f"remote-{key('A')}", b"before")]]
+    await world.start()
+    world.push(task("A", 1))
+    await breathe()
+    world.shop.pages["stock"] = [[(f"remote-{key('A')}", b"ours")]]
+    await world.advance(61)
+    assert [one["body"] for one in world.raw()] == [b"before", b"ours"]
+
+
+async def test_a_write_without_observation_emits_nothing() -> None:
+    world = await World().start()
+    world.push(task("A", 1))
+    await breathe()
+    assert world.raw() == []
+    await world.stop()
+
+
+async def test_a_page_that_overlapped_a_write_does_not_hide_what_the_next_scan_finds(world: World) -> None:
+    world.vendor.observe_writes = True
+    name = f"remote-{key('A')}"
+    world.shop.pages["stock"] = [[(name, b"before")]]
+    await world.start()
+    held = asyncio.Event()
+    hold_pages(world, held)
+    await world.advance(61)
+    world.push(task("A", 1))
+    await breathe()
+    world.shop.pages["stock"] = [[(name, b"third party")]]
+    held.set()
+    await breathe()
+    await world.advance(61)
+    last = world.raw()[-1]
+    assert last["body"] == b"third party"
+    assert last["read_sequence"] == max(one["read_sequence"] for one in world.raw())
+
+
+def hold_pages(world: World, held: asyncio.Event) -> None:
+    """Pages whose reply is held back while other requests go on."""
+    send = world.shop.send
+
+    async def held_send(account: Account, request: Request, seconds: float, /) -> Response:
+        if request.operation == "poll.stock":
+            await held.wait()
+        return await send(account, request, seconds)
+
+    world.shop.send = held_send  # type: ignore[method-assign]

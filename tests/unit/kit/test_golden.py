@@ -1,0 +1,88 @@
+"""Two platforms meet at one golden id and one fingerprint."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation, localcontext
+
+import pytest
+
+from connectors.kit import golden
+from schemas.identity import InvalidKey
+
+
+def test_a_sku_is_one_entity_however_it_is_written() -> None:
+    assert golden.variant(" tee - m ") == golden.variant("TEE-M") == "TEE-M"
+
+
+def test_prices_and_stock_share_the_root_of_their_sku() -> None:
+    assert golden.price("tee-m", "EUR") == "TEE-M~default~EUR"
+    assert golden.price("tee-m", "EUR", "b2b") == "TEE-M~b2b~EUR"
+    assert golden.inventory_level("tee-m", "BER") == "TEE-M~BER"
+
+
+def test_a_separator_inside_a_component_cannot_make_two_ids_one() -> None:
+    assert golden.inventory_level("A", "B~C") != golden.inventory_level("A~B", "C")
+
+
+def test_a_product_is_its_smallest_sku_whatever_the_order() -> None:
+    assert golden.product(["tee-m", "TEE-L", ""], "shop", "1") == golden.product(["tee-l"], "other", "2") == "TEE-L"
+
+
+def test_a_product_without_sku_is_its_accounts_own() -> None:
+    assert golden.product(["", "  "], "shop", "1") == "shop~1"
+
+
+@pytest.mark.parametrize("sku", ["", "  "])
+def test_nothing_links_by_an_empty_sku(sku: str) -> None:
+    with pytest.raises(InvalidKey):
+        golden.variant(sku)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("19.90", "19.9"),
+        ("19.900000", "19.9"),
+        ("100", "100"),
+        ("1E+2", "100"),
+        ("0.00", "0"),
+        ("-0.0", "0"),
+        ("-3", "-3"),
+        ("0.0000005", "0"),
+        ("0.0000015", "0.000002"),
+        ("99999999999999.999999", "99999999999999.999999"),
+    ],
+)
+def test_equal_amounts_have_equal_texts(value: str, text: str) -> None:
+    assert golden.decimal_text(Decimal(value)) == text
+
+
+def test_the_text_does_not_depend_on_the_threads_precision() -> None:
+    with localcontext() as context:
+        context.prec = 3
+        assert golden.decimal_text(Decimal("12345.678")) == "12345.678"
+
+
+def test_an_infinite_amount_has_no_text() -> None:
+    with pytest.raises(InvalidOperation):
+        golden.decimal_text(Decimal("Infinity"))
+
+
+def test_values_are_comparable_between_platforms() -> None:
+    assert golden.comparable_price(Decimal("19.90"), "EUR", "INCLUDED") == ("19.9", "EUR", "INCLUDED")
+    assert golden.comparable_inventory_level(Decimal("6.000000")) == ("6",)
+    assert golden.comparable_inventory_level(None) == ("",)
+    assert golden.comparable_variant(" tee-m", None) == ("TEE-M", "")
+    assert golden.comparable_variant("", "4006381333931") == ("", "4006381333931")
+    assert golden.comparable_product(None, "ACTIVE") == ("", "ACTIVE")
+
+
+def test_an_orders_text_does_not_depend_on_the_order_of_its_fields() -> None:
+    first = golden.comparable_order({"a": Decimal("1.50"), "b": [{"c": None}]})
+    assert first == golden.comparable_order({"b": [{"c": None}], "a": Decimal("1.5")})
+    assert first == ('{"a":"1.5","b":[{"c":null}]}',)
+
+
+def test_a_value_without_canonical_text_is_refused() -> None:
+    with pytest.raises(TypeError):
+        golden.comparable_order({"a": object()})

@@ -1,0 +1,45 @@
+"""A wrong setting is named with what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from connectors.kit.contract import Account
+from connectors.kit.errors import Misconfigured
+from connectors.shopify import settings
+from tests.unit.shopify.support import account
+
+
+def test_locations_are_read_both_ways() -> None:
+    known = settings.locations(account())
+    assert known.code_of == {"655441491": "BER", "655441492": "MUC"}
+    assert known.id_of == {"BER": "655441491", "MUC": "655441492"}
+    assert known.ignored == {"888"}
+
+
+def test_an_account_without_locations_has_none() -> None:
+    assert not settings.locations(account(locations="")).id_of
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "value"),
+    [
+        (settings.locations, "locations", "1=BER, 2=BER"),
+        (settings.locations, "locations", "1"),
+        (settings.locations, "locations", "BER=1"),
+        (settings.currency, "currency", "Euro"),
+        (settings.tax_basis, "taxes_included", "yes"),
+        (settings.api_version, "api_version", "latest"),
+        (lambda one: settings.seconds(one, "poll_interval", 60.0), "poll_interval", "0"),
+        (lambda one: settings.seconds(one, "poll_interval", 60.0), "poll_interval", "soon"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_setting(read: Callable[[Account], object], name: str, value: str) -> None:
+    with pytest.raises(Misconfigured, match=name):
+        read(account(**{name: value}))
+
+
+def test_an_unset_tax_basis_is_unknown_and_not_a_guess() -> None:
+    assert settings.tax_basis(account(taxes_included="")) == "UNKNOWN"
