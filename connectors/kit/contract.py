@@ -235,6 +235,10 @@ class Write:
     `remote_id` is the record's id at this account (empty when it was never seen there); `aliases` are those of the
     SKU's variant at this account, then the record's own, plus `variant_id`, the variant's remote id. `op_id` names
     this write for ever and is passed to the vendor where it has a place for it.
+
+    `wanted` and `expected` are fingerprints (kit.golden.content_fingerprint): a destination that reads before it
+    writes, and finds neither, writes nothing and returns what it found as `observed`: a person edited the record since
+    the decision, and the decision is taken again. `expected` is None where the account has no say.
     """
 
     type: EntityType
@@ -246,6 +250,12 @@ class Write:
     record: Mapping[str, Json]
     fields: Sequence[str]
     op_id: str
+    wanted: bytes = b""
+    expected: bytes | None = None
+
+    def overwrites(self, held: bytes) -> bool:
+        """Whether an account that holds content of this fingerprint may be overwritten."""
+        return self.expected is None or held in (self.expected, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ new mapping revision on every platform.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
 import orjson
 
 from schemas import identity
+from schemas.entities import Op
 
 DEFAULT_PRICE_LIST = "default"
 
@@ -52,6 +53,12 @@ def order(account: str, remote_id: str) -> str:
 
 
 # ----------------------------------------------------------------------------------------------- comparable values
+
+
+def content_fingerprint(op: Op, comparable: Sequence[str]) -> bytes:
+    """8 bytes, equal where two accounts hold the same business values; all deletions of a type are equal."""
+    text = "\x1f".join((op.name, *comparable)) if op is Op.UPSERT else op.name
+    return identity.fingerprint(text.encode("utf-8", "surrogatepass"))
 
 
 def decimal_text(value: Decimal) -> str:

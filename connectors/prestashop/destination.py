@@ -129,8 +129,10 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
     if str(combination.get("id_product")) != id_product:
         raise _unknown(account, write)
     impact = wanted - _held(product, "price")
-    if _held(combination, "price") == impact:
-        return Written(no_op=True)
+    if _held(combination, "price") == impact or not _may_overwrite(
+        account, write, wanted - impact + _held(combination, "price")
+    ):
+        return Written(no_op=True)  # an unheard edit of a combination is reported by the next scan
     yield from _replace(account, write, "combinations", {**combination, "price": golden.decimal_text(impact)})
     return Written()
 
@@ -138,10 +140,18 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
 def _set_product_price(account: Account, write: Write, product: Row, wanted: Decimal) -> WriteFlow:
     if has_combinations(product):
         raise _has_combinations(account, write)
-    if _held(product, "price") == wanted:
+    held = _held(product, "price")
+    if held == wanted or not _may_overwrite(account, write, held):
         return Written(no_op=True, observed=[records.product(product, ())])
     stored = yield from _replace(account, write, "products", {**product, "price": golden.decimal_text(wanted)})
     return Written(observed=[records.product(stored, ())])
+
+
+def _may_overwrite(account: Account, write: Write, held: Decimal) -> bool:
+    """False when the price there is neither what was expected nor what is wanted: somebody edited it meanwhile."""
+    setting = settings.of(account)
+    comparable = golden.comparable_price(held, setting.currency, setting.price_tax)
+    return write.overwrites(golden.content_fingerprint(Op.UPSERT, comparable))
 
 
 def _amount(account: Account, write: Write) -> Decimal:

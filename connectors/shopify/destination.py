@@ -143,12 +143,25 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
     if len(variant) == 1:
         return Written(no_op=True)
     variables = {"productId": gid("Product", _alias(account, write, "product_id")), "variants": [variant]}
+    if write.expected is not None:
+        found = yield from reads.ask(
+            account, "read_price", queries.PRICE, {"id": variant["id"]}, queries.PRICE_COST, "productVariant"
+        )
+        if isinstance(found, dict) and not _may_overwrite(account, write, found):
+            return Written(no_op=True, observed=[_observed(found)])
     sent = _mutation(account, write, "set_price", queries.SET_PRICES, variables)
     reply = yield sent
     result = graphql.payload(sent, reply, "productVariantsBulkUpdate")
     changed = result.get("productVariants")
     nodes = [node for node in changed if isinstance(node, dict)] if isinstance(changed, list) else []
     return Written(observed=[_observed(node) for node in nodes])
+
+
+def _may_overwrite(account: Account, write: Write, node: Mapping[str, Any]) -> bool:
+    """False when the price there is neither what was expected nor what is wanted: somebody edited it meanwhile."""
+    held = Decimal(str(node.get("price")))
+    comparable = golden.comparable_price(held, settings.currency(account), settings.tax_basis(account))
+    return write.overwrites(golden.content_fingerprint(Op.UPSERT, comparable))
 
 
 def _observed(node: Mapping[str, Any]) -> Observation:

@@ -117,6 +117,15 @@ SET_QUANTITIES_IDEMPOTENT = _SET_QUANTITIES % {
     "directive": " @idempotent(key: $key)",
 }
 
+PRICE = (
+    """
+query SluicePrice($id: ID!) {
+  productVariant(id: $id) { ...VariantFields product { id } }
+}
+"""
+    + _VARIANT
+)
+
 SET_PRICES = (
     """
 mutation SluiceSetPrices($productId: ID!, $variants: [ProductVariantsBulkInput!]!) {
@@ -133,6 +142,7 @@ _VARIANT_COST = 5  # itself, options, inventory item, measurement, weight
 _LEVEL_COST = 3  # itself, location, quantities
 _CONNECTION_COST = 2
 MUTATION_COST = 10
+PRICE_COST = _VARIANT_COST + 1
 
 
 def product_cost(variants: int) -> int:

@@ -76,20 +76,26 @@ def resolve(entity: Entity, seen: Observation, policy: Policy, standings: Mappin
 
 
 def _contribution(before: Contribution | None, seen: Observation) -> Contribution:
-    """What the account says now. An echo of what we asked it to hold inherits the time of what we asked for, so that
-    our own write does not beat a change made elsewhere before the write but heard of after it."""
+    """What the account says now.
+
+    An echo of what we asked it to hold inherits the time of what we asked for, so that our own write does not beat a
+    change made elsewhere before the write but heard of after it. The old content at the old clock value is old news
+    from before our write: what was asked stays asked. Anything else is a change made there, and clears it.
+    """
     fresh = Contribution(seen.account, seen.version, seen.corrected, seen.op)
     if before is None:
         return fresh
+    fresh = replace(fresh, released=before.released)
+    asked = replace(fresh, pushed=before.pushed, pushed_time=before.pushed_time)
     if before.pushed != NOTHING and before.pushed == fresh.fingerprint:
-        return replace(
-            fresh,
-            corrected=before.pushed_time,
-            released=before.released,
-            pushed=before.pushed,
-            pushed_time=before.pushed_time,
-        )
-    return replace(fresh, released=before.released)
+        return replace(asked, corrected=before.pushed_time)
+    if fresh.fingerprint == before.fingerprint and _clock(fresh) == _clock(before):
+        return asked
+    return fresh
+
+
+def _clock(c: Contribution) -> bytes:
+    return c.version[:8]
 
 
 def _recency(c: Contribution, standings: Mapping[bytes, Standing]) -> tuple[int, int, bytes]:
@@ -120,20 +126,19 @@ def held(c: Contribution) -> bytes:
     return NOTHING if c.op is Op.DELETE else c.fingerprint
 
 
-def to_push(entity: Entity, changed: bytes, destinations: Iterable[bytes]) -> tuple[Entity, list[bytes]]:
-    """Which destinations must be asked to hold the winner after account `changed` spoke: those that have the record,
-    hold something else and have not been asked for exactly this yet. Level-triggered: an account that drifts is asked
-    again. Returns the entity with what was asked noted, and the accounts."""
-    if entity.fingerprint == NOTHING:
-        return entity, []
+def to_push(entity: Entity, destinations: Iterable[bytes]) -> tuple[Entity, list[bytes]]:
+    """Which destinations must be asked to hold the winner: those that have the record, hold something else and have
+    not been asked for exactly this since they last changed. Level-triggered: an account that drifts is asked again.
+    Returns the entity with what was asked noted, and the accounts."""
     winner = entity.of(entity.winner)
-    assert winner is not None
+    if winner is None or entity.fingerprint == NOTHING:
+        return entity, []
     asked = []
     for account in destinations:
         c = entity.of(account)
-        if c is None or c.op is Op.DELETE or account == entity.winner or c.fingerprint == entity.fingerprint:
+        if c is None or c.op is Op.DELETE or account == entity.winner:
             continue
-        if c.pushed == entity.fingerprint and account != changed:
+        if entity.fingerprint in (c.fingerprint, c.pushed):
             continue
         asked.append(account)
         entity = entity.having(replace(c, pushed=entity.fingerprint, pushed_time=winner.corrected))

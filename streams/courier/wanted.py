@@ -111,4 +111,6 @@ def as_write(codec: Codec, wanted: Wanted, link: Remote) -> Write:
         record=record,
         fields=sorted(wanted.fields),
         op_id=wanted.op_id,
+        wanted=task["fingerprint"],
+        expected=task.get("expected"),
     )

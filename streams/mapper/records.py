@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
+from connectors.kit import golden
 from connectors.kit.contract import Account, Envelope, Mapped
 from schemas import codec, identity
 from schemas.entities import Completeness, EntityType, Op, Rank
@@ -43,12 +44,6 @@ def ce_id(envelope: Envelope, record: Mapped) -> str:
     return f"{envelope.delivery_id}/{record.type.value}/{record.remote_id}"
 
 
-def content_fingerprint(op: Op, comparable: tuple[str, ...]) -> bytes:
-    """8 bytes, equal where two accounts hold the same business values; all deletions of a type are equal."""
-    text = "\x1f".join((op.name, *comparable)) if op is Op.UPSERT else op.name
-    return identity.fingerprint(text.encode("utf-8", "surrogatepass"))
-
-
 def rank(account: Account, envelope: Envelope, record: Mapped) -> Rank:
     """A push beats an unsettled read, a settled read beats a push.
 
@@ -70,7 +65,7 @@ def version(account: Account, envelope: Envelope, record: Mapped, revision: int)
         rank=rank(account, envelope, record),
         sequence=record.sequence or envelope.read_sequence or 0,
         mapping_revision=revision,
-        fingerprint=content_fingerprint(record.op, tuple(record.comparable)),
+        fingerprint=golden.content_fingerprint(record.op, record.comparable),
     )
 
 

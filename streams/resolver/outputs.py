@@ -10,6 +10,7 @@ from schemas.entities import EntityType, Lane, Op
 from schemas.headers import Version
 from schemas.topics import Profile
 from streams.core.entity import NOTHING, Contribution, Entity
+from streams.core.policy import Policy, PolicyKind
 from streams.core.resolve import Resolution
 from streams.resolver.routes import Member, Route, Routes
 
@@ -96,9 +97,12 @@ class Push:
         return topic, partition, f"{self.member.account}|{self.record['golden_key']}".encode()
 
 
-def push(member: Member, route: Route, key: bytes, entity: Entity, value: bytes, now: int, origin: int) -> Push:
+def push(
+    member: Member, route: Route, key: bytes, entity: Entity, value: bytes, now: int, origin: int, policy: Policy
+) -> Push:
     """Ask an account to hold the winner. `origin`: when what made it necessary was received."""
     flow = route.flow
+    held = entity.of(member.hash)
     return Push(
         member,
         {
@@ -114,6 +118,7 @@ def push(member: Member, route: Route, key: bytes, entity: Entity, value: bytes,
             "fields": list(flow.fields),
             "lane": flow.lane.value,
             "fingerprint": entity.fingerprint,
+            "expected": held.fingerprint if held and policy.kind is PolicyKind.LWW else None,
             "record": value,
             "operation_id": None,
             "wanted_at": now,

@@ -189,7 +189,7 @@ class Resolver:
         if verdict.outcome in (_WON, _UNCHANGED):
             self._state(shard, code, key, record.value, fact[71])
         won = verdict.outcome is _WON
-        entity, asked = self._route(shard, code, key, entity, account, fact, won=won)
+        entity, asked = self._route(shard, code, key, entity, fact, won=won)
         packed = entity.pack()
         shard.rows.put(b"E" + key, packed)
         if len(entity.contributions) > 1:
@@ -210,7 +210,7 @@ class Resolver:
                 shard.rows.put(b"V" + key, value)
 
     def _route(
-        self, shard: Shard, code: int, key: bytes, entity: Entity, changed: bytes, fact: bytes, *, won: bool
+        self, shard: Shard, code: int, key: bytes, entity: Entity, fact: bytes, *, won: bool
     ) -> tuple[Entity, list[bytes]]:
         """Ask the accounts of the type's flows to hold the winner. A repair of a drift is a new golden version, or the
         destination would take it for what it has already applied."""
@@ -219,7 +219,7 @@ class Resolver:
         value = shard.rows.get(b"V" + key)
         everybody: list[bytes] = []
         for route in self._routes.routes(key.split(b"|", 1)[0].decode(), code):
-            after, asked = to_push(entity, changed, route.to)
+            after, asked = to_push(entity, route.to)
             if not asked or value is None:
                 continue
             if not won and not everybody:
@@ -234,7 +234,8 @@ class Resolver:
         self, shard: Shard, member: Member, route: Route, key: bytes, entity: Entity, value: bytes, fact: bytes
     ) -> None:
         now = self._now()
-        task = push(member, route, key, entity, value, now, _U64.unpack_from(fact, 61)[0])
+        policy = self._routes.policies[fact[70]]
+        task = push(member, route, key, entity, value, now, _U64.unpack_from(fact, 61)[0], policy)
         topic, partition, task_key = task.place(self._profile)
         shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
         self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)

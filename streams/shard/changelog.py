@@ -16,6 +16,8 @@ from streams.shard.store import Store
 
 _CHUNK = 5_000
 _POLL = 0.05  # seconds
+ELECTION = 15.0  # seconds without a leader before giving up
+_ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 STALLED = 120.0  # seconds without progress before giving up
 
 
@@ -58,10 +60,23 @@ def read_to_end(
 def _bounds(base: Mapping[str, Any], topic: str, partition: int) -> tuple[int, int]:
     probe = Consumer({**base, "isolation.level": "read_uncommitted"})
     try:
-        low, end = probe.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        return log_bounds(probe, topic, partition)
     finally:
         probe.close()
-    return int(low), int(end)
+
+
+def log_bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Start and end of a partition's log. Raises KafkaException; an election of its leader is waited for."""
+    deadline = time.monotonic() + ELECTION
+    while True:
+        try:
+            low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        except KafkaException as error:
+            if error.args[0].code() not in _ELECTING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return int(low), int(end)
 
 
 def _chunk(reader: Consumer, position: int) -> tuple[list[Message], int]:

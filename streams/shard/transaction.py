@@ -16,6 +16,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.shard.api import Headers
+from streams.shard.changelog import log_bounds
 from streams.shard.seen import ID_SIZE
 
 CALL_TIMEOUT = 30.0  # seconds for one blocking producer call
@@ -153,9 +154,9 @@ class Offsets:
     def _start(self, tp: TopicPartition) -> int:
         if tp.error is not None:  # else a coordinator that is busy would look like a group that never committed
             raise KafkaException(tp.error)
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), CALL_TIMEOUT)
+        low, high = log_bounds(self._consumer, tp.topic, tp.partition)
         if tp.offset < 0:
-            return int(low)
+            return low
         if not low <= tp.offset <= high:
             raise LookupError(
                 f"the committed offset {tp.offset} of {tp.topic} [{tp.partition}] is outside its log {low}..{high}: "

@@ -56,11 +56,12 @@ def test_what_a_lane_does_not_use_the_others_borrow() -> None:
 
 def test_an_empty_lane_saves_nothing_up() -> None:
     schedule = Schedule()
-    refilled(schedule, (Lane.HIGH,), 1000)
     schedule.put(Item("bulk", Lane.BULK, "a"))
-    first = schedule.take(0.0)
-    assert first is not None
-    assert first.lane is Lane.HIGH
+    refilled(schedule, (Lane.HIGH,), 9)
+    schedule.remove("bulk")
+    refilled(schedule, (Lane.HIGH,), 1)
+    schedule.put(Item("bulk", Lane.BULK, "a"))
+    assert refilled(schedule, (Lane.HIGH,), 9) == {Lane.HIGH: 9}
 
 
 def test_floors_are_counted_in_cost_and_not_in_pieces() -> None:

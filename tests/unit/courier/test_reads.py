@@ -256,6 +256,21 @@ async def test_urgent_writes_go_on_while_a_page_waits_for_a_fetch(world: World) 
     await breathe()
 
 
+async def test_urgent_writes_go_on_while_a_fetch_waits_for_a_page(world: World) -> None:
+    world.shop.pages["stock"] = [[("1", b"a")]]
+    held = asyncio.Event()
+    hold_pages(world, held)
+    await world.start()
+    world.push(fetch("item", "9"), topic=topics.fetch(PLATFORM))
+    await breathe()
+    world.push(task("A", 1))
+    await breathe()
+    assert [request.operation for _, request in world.shop.requests] == ["set"]
+    held.set()
+    await breathe()
+    assert [request.operation for _, request in world.shop.requests] == ["set", "poll.stock", "fetch"]
+
+
 # ---------------------------------------------------------------------------------------- what writes observed
 
 

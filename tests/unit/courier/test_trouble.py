@@ -16,7 +16,8 @@ from streams.core.desired import Status
 from streams.core.outcome import Limits
 from streams.courier.setup import Settings
 from streams.shard.memory import MemoryShard
-from tests.unit.courier.world import START, ScriptedPlatform, World, body, breathe, check, command, key, task
+from tests.unit.courier.shop import ScriptedPlatform, body, check
+from tests.unit.courier.world import START, World, breathe, command, key, task
 
 
 @pytest.fixture
@@ -222,18 +223,23 @@ async def test_whatever_commit_is_the_last_one_versions_never_go_back_and_conver
 async def test_a_request_does_not_leave_on_an_intent_that_grew_old(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stalled = [10.0, 0.0]
-    commit = world.shard.commit
+    stalls, commits_at_send = [10.0], list[int]()
+    commit, commits = world.shard.commit, list[float]()
 
     async def slow() -> None:
-        world.clock.advance(stalled.pop(0) if stalled else 0.0)
+        world.clock.advance(stalls.pop() if stalls else 0.0)
+        commits.append(world.waiter.now())
         await commit()
 
+    def act(request: Request) -> Any:
+        commits_at_send.append(len(commits))
+        return world.shop.carry_out(request)
+
     monkeypatch.setattr(type(world.shard), "commit", lambda shard: slow())
+    world.shop.script.append(act)
     world.push(task("A", 1))
     await breathe()
-    assert sent(world) == [10.0]
-    assert stalled == []
+    assert commits_at_send == [2]
 
 
 async def test_a_revoked_shard_waits_for_replies_that_are_on_their_way() -> None:
@@ -276,10 +282,34 @@ async def test_retry_after_outlives_a_restart(world: World) -> None:
     world.push(task("A", 1))
     await world.advance(1)
     await world.restart()
+    world.push(task("B", 1))
     await world.advance(3598)
     assert len(world.shop.requests) == 1
     await world.advance(2)
-    assert world.shop.log == [(key("A"), 1)]
+    assert sorted(world.shop.log) == [(key("A"), 1), (key("B"), 1)]
+
+
+async def test_what_was_learnt_of_a_quota_is_kept_for_the_next_owner(world: World) -> None:
+    assert world.courier is not None
+    world.shop.status(429)
+    world.push(task("A", 1))
+    await breathe()
+    learnt = world.courier._lines["acme|shop"].pacer.snapshot()
+    world.courier.close(world.shard)
+    world.shard.flush()
+    await world.restart()
+    assert learnt["refill"] < 1000.0
+    assert world.courier._lines["acme|shop"].pacer.snapshot()["refill"] == learnt["refill"]
+
+
+async def test_how_much_waits_is_reported_at_every_tick(world: World) -> None:
+    assert world.courier is not None
+    world.shop.status(401)
+    world.push(*(task(f"S{n}", 1) for n in range(7)))
+    await world.advance(1)
+    world.push(task("late", 1))
+    world.courier.tick(world.shard)
+    assert world.noted.waiting == 8
 
 
 async def test_refused_credentials_pause_the_account_and_no_other() -> None:
@@ -327,6 +357,17 @@ async def test_an_account_that_is_away_costs_its_neighbour_nothing() -> None:
     world.push(*(task(f"S{n}", 1, account="other") for n in range(50)))
     await breathe()
     assert len(world.shop.log) == 50
+    await world.stop()
+
+
+async def test_what_is_urgent_overtakes_what_waits_for_the_bucket_until_the_last_moment() -> None:
+    world = await World(rate=1.0).start()
+    world.push(*(task(f"bulk{n}", 1, lane="bulk") for n in range(3)))
+    await breathe()
+    world.push(task("urgent", 1, lane="high"))
+    await world.advance(5)
+    assert [name for name, _ in world.shop.log[:2]] == [key("bulk0"), key("urgent")]
+    assert sent(world) == [0.0, 1.0, 2.0, 3.0]
     await world.stop()
 
 

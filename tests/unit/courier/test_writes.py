@@ -178,6 +178,18 @@ async def test_a_missing_link_parks_the_row_and_its_appearance_wakes_it(world: W
     assert world.ledger() == {"received": 1, "applied": 1}
 
 
+async def test_a_parked_row_is_not_tried_again_before_its_link_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.links.everything = False
+    world.push(task("A", 1))
+    await world.advance(120)
+    tried: list[object] = []
+    monkeypatch.setattr(world.vendor, "write", lambda account, write: tried.append(write))
+    await world.advance(600)
+    assert tried == []
+
+
 async def test_a_defect_in_a_connector_costs_one_record_and_not_the_account(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
