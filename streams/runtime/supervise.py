@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -108,12 +108,17 @@ class Supervisor:
 
     def stop(self, grace: float = 12.0) -> dict[str, int]:
         """SIGTERM to all, SIGKILL after `grace` seconds. Returns exit codes by name."""
-        for child in self.children.values():
+        return self.end(list(self.children), grace)
+
+    def end(self, names: Iterable[str], grace: float = 12.0) -> dict[str, int]:
+        """As `stop`, for some; they are no longer watched."""
+        ending = {name: self.children.pop(name) for name in names}
+        for child in ending.values():
             if child.process is not None and child.alive:
                 child.process.terminate()
         deadline = self._monotonic() + grace
-        codes = {name: _wait(child, max(0.1, deadline - self._monotonic())) for name, child in self.children.items()}
-        for child in self.children.values():
+        codes = {name: _wait(child, max(0.1, deadline - self._monotonic())) for name, child in ending.items()}
+        for child in ending.values():
             if child.output is not None:
                 child.output.close()
         return codes

@@ -109,6 +109,21 @@ class Merchant:
         """SIGTERM to everything. Returns exit codes by process."""
         return self.tree.stop()
 
+    def quiet(self, drained: Callable[[], bool], patience: float = 20.0) -> None:
+        """Stop everything that brings in anything, wait until what is in the pipeline is through, stop the rest; the
+        shops stay. What is read back afterwards is one consistent picture."""
+        self.tree.end(["receiver", *self.couriers])
+        deadline = time.monotonic() + patience
+        while not drained() and time.monotonic() < deadline:
+            self.tree.watch()
+            time.sleep(0.2)
+        self.tree.end(["mapper", *self.resolvers])
+
+    def resume(self) -> None:
+        """Start the roles again after `quiet`."""
+        self._start_roles()
+        self._await_ready()
+
     def _start_shops(self) -> None:
         scale, faults = self.scale, self.scale.faults
         common = ["--products", str(scale.skus), "--stock", "50", "--seed", str(scale.seed)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class TopicReader:
 
     def __init__(self, kafka: Mapping[str, Any], prefix: str) -> None:
         self._prefix = prefix
+        self._kafka = dict(kafka)
         self._consumer = Consumer(
             {
                 **kafka,
@@ -42,8 +43,11 @@ class TopicReader:
         """All records, in offset order per partition. Raises KafkaException."""
         name = self._prefix + topic
         partitions = self._consumer.list_topics(name, timeout=30).topics[name].partitions
-        self._consumer.assign([TopicPartition(name, number, 0) for number in partitions])
-        left = set(partitions)
+        return self._read([TopicPartition(name, number, 0) for number in partitions])
+
+    def _read(self, starts: list[TopicPartition]) -> list[Seen]:
+        self._consumer.assign(starts)
+        left = {start.partition for start in starts}
         records: list[Seen] = []
         while left:
             for message in self._consumer.consume(10_000, 0.1):
@@ -63,6 +67,20 @@ class TopicReader:
         for record in self.read(topic):
             last[record.key or b""] = record.value
         return {key: value for key, value in last.items() if value is not None}
+
+    def caught_up(self, role: str, topics: Iterable[str]) -> bool:
+        """Whether a role's group has committed every record of these topics. Markers of transactions at the end of a
+        partition are not records, so the last committed offset may stand a few before the end."""
+        group = Consumer({**self._kafka, "group.id": f"{self._prefix}{role}", "enable.auto.commit": False})
+        try:
+            return all(self._committed(group, self._prefix + topic) for topic in topics)
+        finally:
+            group.close()
+
+    def _committed(self, group: Consumer, name: str) -> bool:
+        numbers = group.list_topics(name, timeout=30).topics[name].partitions
+        stored = group.committed([TopicPartition(name, number) for number in numbers], 30)
+        return not self._read([TopicPartition(name, tp.partition, max(0, tp.offset)) for tp in stored])
 
     def close(self) -> None:
         """Leave."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+PRICE, STOCK = "price", "inventory_level"
+KINDS = {PRICE, STOCK}
 SECOND = 1_000_000  # vendors' times have this resolution, in microseconds
 
 
@@ -26,17 +28,19 @@ class Edit:
     value: str
     location: str
     request_id: str
+    changed: bool = True
 
 
 def edits(account: str, journal: Iterable[Mapping[str, Any]]) -> list[Edit]:
     """A shop's journal as edits, in the order the shop accepted them. Prices and stocks only."""
     return [
         Edit(
-            account, int(e.get("sequence", e.get("seq", 0))), int(e["at"]), str(e["actor"]), str(e["kind"]),
+            account, int(e["sequence"]), int(e["at"]), str(e["actor"]), str(e["kind"]),
             str(e["sku"]), plain(e["value"]), str(e.get("location") or ""), str(e.get("request_id") or ""),
+            bool(e.get("changed", True)),
         )
         for e in journal
-        if e["kind"] in {"price", "inventory"}
+        if e["kind"] in KINDS
     ]  # fmt: skip
 
 
@@ -62,7 +66,7 @@ def lww_truth(
     order within the account. By SKU."""
     best: dict[str, tuple[tuple[int, int, int], str]] = {}
     for edit in everybody:
-        if edit.kind != kind or edit.actor != "admin":
+        if edit.kind != kind or edit.actor != "admin" or not edit.changed:
             continue
         strength = (edit.at // SECOND, -priority[edit.account], edit.sequence)
         if edit.sku not in best or strength > best[edit.sku][0]:

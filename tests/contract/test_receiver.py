@@ -59,7 +59,11 @@ class Nothing:
         return Ignored("not mapped here")
 
 
-PLATFORMS = {"shopify": Platform("shopify", Nothing(), SignedSource()), "prestashop": Platform("prestashop", Nothing())}
+PLATFORMS = {
+    "shopify": Platform("shopify", Nothing(), SignedSource()),
+    "prestashop": Platform("prestashop", Nothing()),
+    "rival": Platform("rival", Nothing(), SignedSource()),
+}
 
 
 def sign(body: bytes) -> str:
@@ -176,6 +180,7 @@ async def test_a_bad_signature_is_refused_and_tells_nothing_of_the_account(door:
         "/webhooks/prestashop/acme/shop",
         "/webhooks/prestashop/acme/office",
         "/webhooks/unknown/acme/shop",
+        "/webhooks/rival/acme/shop",
     ],
 )
 async def test_a_route_nobody_has_is_not_found(door: Door, path: str) -> None:

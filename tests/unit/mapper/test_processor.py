@@ -352,9 +352,10 @@ def _deliveries(bench: Bench) -> ledger.Counters:
 
 def test_every_dead_letter_of_one_record_has_its_own_id() -> None:
     bench = Bench()
-    bench.feed(envelope({**VARIANT, "golden": ""}, {**PRICE, "clock": -1}))
+    unencodable = {**VARIANT, "id": "12", "known_as": [], "sku": 5}
+    bench.feed(envelope({**VARIANT, "golden": ""}, {**PRICE, "clock": -1}, unencodable))
     names = [letter["id"] for letter in bench.decoded("dead-letters.v1")]
-    assert sorted(names) == [f"{TOPIC}-0-0/0", f"{TOPIC}-0-0/1"]
+    assert sorted(names) == [f"{TOPIC}-0-0/{index}" for index in range(3)]
     for one in bench.shard.outputs("dead-letters.v1"):
         assert one.key == b"shop|d-1"
         assert CODEC.decode(one.value or b"")["stage"] == "mapper"
