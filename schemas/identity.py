@@ -121,6 +121,11 @@ def composite(*components: str) -> str:
     return COMPONENT.join(component.replace("%", "%25").replace(COMPONENT, "%7E") for component in components)
 
 
+def extend(golden_id: str, *components: str) -> str:
+    """A golden id with further components behind it; what it is made of already is not encoded again."""
+    return COMPONENT.join((golden_id, *(composite(component) for component in components)))
+
+
 def event_id(tenant: str, account: str, ce_id: str, mapping_revision: int) -> bytes:
     """16 bytes that name one canonical event; a remap carries a new mapping revision and so a new id."""
     text = "\0".join((tenant, account, ce_id, str(mapping_revision)))

@@ -27,24 +27,27 @@ _SCALE = Decimal("0.000001")
 
 
 def variant(sku: str) -> str:
-    """The normalised SKU. Raises identity.InvalidKey for a SKU without a visible character."""
-    return identity.normalise_sku(sku)
+    """The normalised SKU, encoded as a component: what a price or a level of it begins with, to the letter.
+
+    Raises identity.InvalidKey for a SKU without a visible character.
+    """
+    return identity.composite(identity.normalise_sku(sku))
 
 
 def price(sku: str, currency: str, price_list: str = DEFAULT_PRICE_LIST) -> str:
     """SKU~price list~currency. Raises identity.InvalidKey for a SKU without a visible character."""
-    return identity.composite(variant(sku), price_list, currency)
+    return identity.extend(variant(sku), price_list, currency)
 
 
 def inventory_level(sku: str, location: str) -> str:
     """SKU~location code. Raises identity.InvalidKey for a SKU without a visible character."""
-    return identity.composite(variant(sku), location)
+    return identity.extend(variant(sku), location)
 
 
 def product(skus: Iterable[str], account: str, remote_id: str) -> str:
     """The smallest normalised SKU of its variants; without any SKU the product is its account's own."""
     normal = sorted(identity.normalise_sku(sku) for sku in skus if sku and sku.strip())
-    return normal[0] if normal else identity.composite(account, remote_id)
+    return identity.composite(normal[0]) if normal else identity.composite(account, remote_id)
 
 
 def order(account: str, remote_id: str) -> str:

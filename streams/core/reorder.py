@@ -57,8 +57,7 @@ class Reorder:
         self._streams: dict[bytes, _Stream] = {}
         self._gaps: dict[bytes, dict[int, Held]] = {}
         self._released: dict[bytes, int] = {}
-        self._gap_arrivals: deque[tuple[float, bytes, int]] = deque()
-        self._gap_wait: dict[bytes, float] = {}
+        self._gap_due: list[tuple[float, bytes, int]] = []  # when the numbers before (source, clock) are given up
         self._ids: set[bytes] = set()
         self._offsets: dict[str, list[int]] = {}
         self._free: dict[str, set[int]] = {}
@@ -132,10 +131,10 @@ class Reorder:
         return out
 
     def _make_room(self) -> list[Release]:
-        """Too much is held: move the fullest stream's watermark to its oldest event."""
-        name, stream = max(self._streams.items(), key=lambda item: len(item[1].heap))
-        if not stream.heap:
-            return self._overdue_gaps(float("inf"))
+        """Too much is held: move the fullest stream's watermark to its oldest event, or give up the oldest gap."""
+        name, stream = max(self._streams.items(), key=lambda item: len(item[1].heap), default=(b"", None))
+        if stream is None or not stream.heap:
+            return self._overdue_gaps(self._gap_due[0][0])
         return self._pass(name, stream, stream.heap[0][0])
 
     def _stream(self, name: bytes, ordering: Ordering) -> _Stream:
@@ -159,8 +158,7 @@ class Reorder:
         self._hold(event)
         gap[event.clock] = event
         self._released[event.source] = last
-        self._gap_wait[event.source] = ordering.lateness
-        self._gap_arrivals.append((event.arrival, event.source, event.clock))
+        heapq.heappush(self._gap_due, (event.arrival + ordering.lateness, event.source, event.clock))
         return []
 
     def released(self, source: bytes) -> int | None:
@@ -186,22 +184,14 @@ class Reorder:
         else:
             del self._gaps[source]
             self._released.pop(source, None)
-            self._gap_wait.pop(source, None)
 
     def _overdue_gaps(self, now: float) -> list[Release]:
         out: list[Release] = []
-        while self._gap_arrivals:
-            arrival, source, clock = self._gap_arrivals[0]
+        while self._gap_due and self._gap_due[0][0] <= now:
+            _, source, clock = heapq.heappop(self._gap_due)
             gap = self._gaps.get(source)
-            if gap is None or clock not in gap:
-                self._gap_arrivals.popleft()
-                continue
-            if arrival + self._gap_wait[source] > now:
-                break
-            self._gap_arrivals.popleft()
-            out += self._skip_gap(source, gap, clock)
-            if now == float("inf"):
-                break
+            if gap is not None and clock in gap:
+                out += self._skip_gap(source, gap, clock)
         return out
 
     def _skip_gap(self, source: bytes, gap: dict[int, Held], upto: int) -> list[Release]:

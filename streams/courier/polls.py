@@ -6,7 +6,7 @@ import structlog
 
 from connectors.kit.contract import Observation, Page, Poller, Request, Resource
 from connectors.kit.errors import SluiceError
-from schemas.entities import Channel, Lane, Op
+from schemas.entities import Lane, Op
 from streams.core import courier_rows as rows
 from streams.core import outcome
 from streams.core.courier_rows import Cursor
@@ -80,12 +80,11 @@ class Polls:
     def _took(
         self, line: Line, resource: Resource, trip: Trip, sequence: int, cursor: Cursor, page: Page
     ) -> outcome.Decision:
-        changed = len(page.observations)
         if resource.scan:
             changed = self._reads.emit_changed(line, resource.name, page.observations, trip, sequence)
             self._compare(line, resource, trip, sequence, page)
         else:
-            self._reads.emit(line, Channel.POLL, page.observations, trip, sequence)
+            changed = self._reads.emit_news(line, resource.name, page.observations, trip, sequence)
         completed_at = self._setup.waiter.now() if page.done else cursor.completed_at
         after = Cursor(page.cursor, cursor.scan, cursor.started_at, completed_at, open=not page.done)
         self._shard.rows.put(rows.key(rows.CURSOR, line.reference, resource.name), rows.pack_cursor(after))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -13,6 +14,8 @@ from streams.courier.outbox import Outbox, Trip
 from streams.courier.setup import Setup
 from streams.shard.api import Shard
 
+_READINGS = 2  # of one content that are emitted; see Reads.emit_news
+_CONFIRMED = 50_000  # records of dated resources whose last content is remembered, per shard
 _EPOCH_SHIFT = 44  # bits below the epoch: 2^44 reads per opening
 
 
@@ -29,6 +32,7 @@ class Reads:
         shard.rows.put(key, rows.pack_epoch(self.epoch))
         self._counter = 0
         self._scanned: dict[str, frozenset[str]] = {}
+        self._confirmed: OrderedDict[bytes, tuple[bytes, int]] = OrderedDict()
 
     def next_sequence(self) -> int:
         """The sequence of a read that starts now."""
@@ -58,6 +62,23 @@ class Reads:
                 self._outbox.observation(line.account, Channel.POLL, one, trip, sequence, index)
                 changed += 1
         return changed
+
+    def emit_news(self, line: Line, resource: str, seen: Sequence[Observation], trip: Trip, sequence: int) -> int:
+        """Emit what a window of a dated resource shows, but for what overlapping windows have shown twice already:
+        a first reading may fall into the second of the change, the next confirms it, more of them say nothing.
+        Returns how many were emitted. Not persisted: after a restart an overlap is emitted once more."""
+        news = [one for one in seen if self._is_news(_key(line, resource, one), one)]
+        self.emit(line, Channel.POLL, news, trip, sequence)
+        return len(news)
+
+    def _is_news(self, key: bytes, one: Observation) -> bool:
+        content = blake2b(one.body + one.op.to_bytes(1, "big"), digest_size=16).digest()
+        held, times = self._confirmed.pop(key, (b"", 0))
+        times = times + 1 if held == content else 1
+        self._confirmed[key] = content, times
+        if len(self._confirmed) > _CONFIRMED:
+            self._confirmed.popitem(last=False)
+        return times <= _READINGS
 
     def known(self, line: Line, resource: str) -> list[tuple[str, str]]:
         """Topic and remote id of every record in a scan's snapshot."""

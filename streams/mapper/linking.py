@@ -56,11 +56,7 @@ def _key(tenant: str, kind: EntityType, golden_id: str) -> GoldenKey:
 
 
 def _with_suffix(golden_id: str, suffix: str) -> str:
-    if not suffix:
-        return golden_id
-    if identity.COMPONENT in golden_id:  # already of several components, each encoded
-        return golden_id + identity.COMPONENT + identity.composite(suffix)
-    return identity.composite(golden_id, suffix)
+    return identity.extend(golden_id, suffix) if suffix else golden_id
 
 
 def news(

@@ -115,10 +115,15 @@ class Store:
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Stored rows with the prefix, in key order. Raises Damaged as `get` does."""
         try:
-            for key, value in self._db.items(from_key=prefix):
+            rows = self._db.iter()
+            rows.seek(prefix)
+            while rows.valid():
+                key = rows.key()
                 if not key.startswith(prefix):
                     return
-                yield key, value
+                yield key, rows.value()
+                rows.next()
+            rows.status()  # a damaged block ends the iteration like the last row does; only this tells them apart
         except Exception as error:
             self.mark_damaged()
             raise Damaged(f"scanning {prefix!r} in {self.path} failed: {error}") from error

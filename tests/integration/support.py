@@ -252,7 +252,7 @@ class Member:
     def text(self) -> str:
         """Its log, without the cursor codes that Faust's worker writes."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return re.sub("\x1b\\[\\?25[lh]", "", text)
+        return re.sub("\x08|\x1b\\[\\?25[lh]", "", text)
 
     def wait_for(self, text: str, count: int = 1, timeout: float = DEADLINE) -> None:
         """Until its log says `text` that many times."""
