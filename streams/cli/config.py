@@ -12,8 +12,8 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
+from connectors import catalog
 from connectors.kit.errors import Misconfigured
-from schemas.topics import PLATFORMS
 from streams.runtime import docs as pages
 from streams.runtime import show as rows_of
 from streams.runtime.config import Config
@@ -64,7 +64,13 @@ def check(path: Path | None, without_secrets: bool) -> None:
         settings = load_settings()
         for text in rows_of.unknown():
             click.echo(f"warning: {text}", err=True)
-        found = load_config(path or settings.config_file, PLATFORMS, with_secrets=not without_secrets)
+        found = load_config(
+            path or settings.config_file,
+            catalog.NAMES,
+            catalog.supports,
+            with_secrets=not without_secrets,
+            check=catalog.checking(),
+        )
     click.echo(_summary(found))
 
 

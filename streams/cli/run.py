@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
@@ -15,7 +15,6 @@ from connectors.kit import log
 from connectors.kit.errors import Misconfigured
 from schemas.admin import TopicError
 from schemas.codec import CodecError
-from schemas.entities import EntityType, Op
 from streams.runtime.config import Config
 from streams.runtime.config import load as load_config
 from streams.runtime.settings import Settings
@@ -28,18 +27,27 @@ def run() -> None:
     """Run a role until SIGTERM; settings are SLUICE_* variables, see `sluice config show`."""
 
 
-def _start(role: str, work: Callable[[Settings, Config], None], platform: str = "") -> None:
+def _start(
+    role: str,
+    work: Callable[[Settings, Config], None],
+    *,
+    settings_of: Collection[str] = (),
+    secrets_of: Collection[str] = (),
+) -> None:
+    """`settings_of`, `secrets_of`: platforms whose accounts' settings are checked and whose secrets are read; a role
+    fails for nothing it does not use and holds nothing it does not need."""
     try:
         settings = load_settings()
-        log.configure(settings.log_level, settings.log_format, role=f"{role}-{platform}" if platform else role)
-        work(settings, load_config(settings.config_file, catalog.NAMES, _supports))
+        log.configure(settings.log_level, settings.log_format, role=role)
+        check = catalog.checking(settings_of)
+        config = load_config(settings.config_file, catalog.NAMES, catalog.supports, secrets_of=secrets_of, check=check)
+        work(settings, config)
     except (Misconfigured, TopicError, CodecError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _supports(platform: str, kind: EntityType) -> bool:
-    destination = catalog.platform(platform).destination
-    return destination is not None and destination.supports(kind, Op.UPSERT)
+def _with_webhooks() -> list[str]:
+    return [name for name, platform in catalog.platforms().items() if platform.source is not None]
 
 
 @run.command()
@@ -47,7 +55,7 @@ def receiver() -> None:
     """Webhooks -> raw.<platform>; 2xx only after the broker has them."""
     from streams.receiver import role
 
-    _start("receiver", role.start)
+    _start("receiver", role.start, settings_of=_with_webhooks(), secrets_of=_with_webhooks())
 
 
 @run.command()
@@ -55,7 +63,7 @@ def mapper() -> None:
     """raw.<platform> -> inbound, xref, fetch requests, dead letters."""
     from streams.mapper import role
 
-    _start("mapper", role.run)
+    _start("mapper", role.run, settings_of=catalog.NAMES)
 
 
 @run.command()
@@ -72,7 +80,10 @@ def courier(platform: str) -> None:
     """push, fetch -> the platform's APIs, paced; polls and answers -> raw.<platform>."""
     from streams.courier import role
 
-    _start("courier", lambda settings, config: role.run(settings, config, platform), platform)
+    def work(settings: Settings, config: Config) -> None:
+        role.run(settings, config, platform)
+
+    _start(f"courier-{platform}", work, settings_of=[platform], secrets_of=[platform])
 
 
 @run.command(name="all")

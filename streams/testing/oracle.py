@@ -15,7 +15,7 @@ from streams.core.entity import Entity
 from streams.core.ledger import Book, Entry, balance, total
 from streams.core.policy import PolicyKind
 from streams.resolver.routes import Routes
-from streams.testing.topicreader import Seen
+from streams.runtime.topicreader import Seen
 
 EXAMPLES = 3
 

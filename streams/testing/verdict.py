@@ -14,16 +14,17 @@ from schemas.entities import EntityType
 from schemas.headers import Header
 from schemas.registry import open_codec
 from schemas.topics import PROFILES
-from streams.core.ledger import KIND, Book, Entry, decode, total
+from streams.core.ledger import Book, Entry, total
 from streams.resolver.processor import Resolver
 from streams.resolver.role import routes_of
+from streams.runtime import ledgerbook
 from streams.runtime.config import load as load_config
+from streams.runtime.topicreader import Seen, TopicReader
 from streams.shard.api import Incoming
 from streams.shard.memory import MemoryShard
 from streams.testing import oracle, truth
 from streams.testing.merchant import BACK_OFFICE, LOCATION, SHOP, Merchant
 from streams.testing.oracle import Finding, Report
-from streams.testing.topicreader import Seen, TopicReader
 
 STATE_TYPES = (EntityType.PRICE, EntityType.INVENTORY_LEVEL)
 
@@ -161,12 +162,7 @@ class Verdict:
 
     def ledger(self) -> list[Entry]:
         """All ledger rows of all roles; every shard has its own."""
-        changelogs = [topics.MAP_CHANGELOG, topics.RESOLVE_CHANGELOG, *map(topics.courier_changelog, catalog.NAMES)]
-        entries = []
-        for name in changelogs:
-            rows = {(record.partition, record.key or b""): record.value for record in self._reader.read(name)}
-            entries += [decode(key, value) for (_, key), value in rows.items() if key[:1] == KIND and value]
-        return entries
+        return ledgerbook.entries(self._reader, catalog.NAMES)
 
     def totals(self) -> dict[Book, dict[str, int]]:
         """The books' sums over all accounts."""
