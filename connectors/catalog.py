@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Collection
 
-from connectors.kit.contract import Platform
+from connectors.kit.contract import Account, Platform
 from connectors.kit.errors import Misconfigured
+from schemas.entities import EntityType, Op
 
 MODULES = {
     "prestashop": "connectors.prestashop",
@@ -27,3 +29,24 @@ def platform(name: str) -> Platform:
 def platforms() -> dict[str, Platform]:
     """All of them, by name."""
     return {name: platform(name) for name in NAMES}
+
+
+def supports(name: str, type: EntityType) -> bool:
+    """Whether records of a type can be set at a platform, so that flows may name its accounts. Raises Misconfigured."""
+    destination = platform(name).destination
+    return destination is not None and destination.supports(type, Op.UPSERT)
+
+
+def checking(names: Collection[str] = NAMES) -> Callable[[Account], None]:
+    """A check of all settings of an account; accounts of other platforms than `names` pass unseen.
+
+    What is returned raises Misconfigured.
+    """
+
+    def check(account: Account) -> None:
+        if account.platform in names:
+            look = platform(account.platform).check
+            if look is not None:
+                look(account)
+
+    return check

@@ -8,7 +8,7 @@ never retries and never reads a clock; what it needs of time is in its arguments
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -237,8 +237,8 @@ class Write:
     this write for ever and is passed to the vendor where it has a place for it.
 
     `wanted` and `expected` are fingerprints (kit.golden.content_fingerprint): a destination that reads before it
-    writes, and finds neither, writes nothing and returns what it found as `observed`: a person edited the record since
-    the decision, and the decision is taken again. `expected` is None where the account has no say.
+    writes, and finds none of them, writes nothing and returns what it found as `observed`: a person edited the record
+    since the decision, and the decision is taken again. `expected` is None where the account has no say.
     """
 
     type: EntityType
@@ -251,11 +251,11 @@ class Write:
     fields: Sequence[str]
     op_id: str
     wanted: bytes = b""
-    expected: bytes | None = None
+    expected: frozenset[bytes] | None = None
 
     def overwrites(self, held: bytes) -> bool:
         """Whether an account that holds content of this fingerprint may be overwritten."""
-        return self.expected is None or held in (self.expected, self.wanted)
+        return self.expected is None or held == self.wanted or held in self.expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,10 +343,15 @@ class Poller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """One vendor: what it has, None for what it has not."""
+    """One vendor: what it has, None for what it has not.
+
+    `check` reads every setting of an account and raises Misconfigured for the first that is wrong; no I/O, no secrets.
+    Roles call it when they start, so that a wrong setting is not found out at the first record that needs it.
+    """
 
     name: str
     mapping: CanonicalMapping
     source: Source | None = None
     poller: Poller | None = None
     destination: Destination | None = None
+    check: Callable[[Account], None] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from connectors.kit.contract import Account
@@ -44,6 +44,14 @@ def required(account: Account, name: str) -> str:
     if not value:
         raise Misconfigured(f"account {account.tenant}/{account.id} ({account.platform}): setting {name} is missing")
     return value
+
+
+def only(account: Account, known: Collection[str]) -> None:
+    """Refuse settings that nobody reads: a misspelt one would leave its default in force. Raises Misconfigured."""
+    strange = sorted(set(account.settings) - set(known))
+    if strange:
+        text = f"account {account.tenant}/{account.id} ({account.platform}): unknown setting {', '.join(strange)}"
+        raise Misconfigured(text, hint=f"allowed: {', '.join(sorted(known))}")
 
 
 def pairs(account: Account, name: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.kit.contract import Platform
+from connectors.prestashop import settings
 from connectors.prestashop.destination import PrestaShopDestination
 from connectors.prestashop.mapping import PrestaShopMapping
 from connectors.prestashop.poller import PrestaShopPoller
@@ -12,4 +13,5 @@ PLATFORM = Platform(
     mapping=PrestaShopMapping(),
     poller=PrestaShopPoller(),
     destination=PrestaShopDestination(),
+    check=settings.check,
 )

@@ -30,8 +30,13 @@ from zoneinfo import ZoneInfo
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
+from connectors.kit.settings import only
 
 _GRAMS = {"kg": Decimal(1000), "g": Decimal(1), "lb": Decimal("453.59237"), "oz": Decimal("28.349523125")}
+_NAMES = frozenset(
+    ("currency", "timezone", "currencies", "price_tax", "location", "language", "weight_unit", "order_states",
+     "id_shop", "page_size", "poll_interval", "scan_interval", "overlap", "rate", "burst", "max_in_flight")
+)  # fmt: skip
 _PAIR = re.compile(r"(\d+)=([A-Z_/]+)")
 
 
@@ -60,6 +65,12 @@ class Settings:
 def of(account: Account) -> Settings:
     """Raises Misconfigured, naming account, key, value and what is allowed."""
     return _parse(account.id, tuple(sorted(account.settings.items())))
+
+
+def check(account: Account) -> None:
+    """Reads every setting. Raises Misconfigured for the first that is wrong, missing or not known."""
+    only(account, _NAMES)
+    of(account)
 
 
 @lru_cache(maxsize=1024)

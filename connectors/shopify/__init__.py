@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.kit.contract import Platform
+from connectors.shopify import settings
 from connectors.shopify.destination import ShopifyDestination
 from connectors.shopify.mapping import ShopifyMapping
 from connectors.shopify.poller import ShopifyPoller
@@ -14,4 +15,5 @@ PLATFORM = Platform(
     source=ShopifySource(),
     poller=ShopifyPoller(),
     destination=ShopifyDestination(),
+    check=settings.check,
 )

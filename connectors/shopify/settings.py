@@ -4,7 +4,7 @@ shop_domain        {shop}.myshopify.com; compared with the shop-domain header of
 api_version        quarterly version of the Admin API, default 2026-10
 currency           ISO 4217 code of the shop's prices, where a payload does not say
 taxes_included     "true" or "false": whether the shop's prices contain tax; unset means unknown
-locations          code=id pairs, e.g. "BER=655441491, MUC=655441492"
+locations          id=code pairs, e.g. "655441491=BER, 655441492=MUC"
 ignored_locations  ids of locations whose stock is none of our business, e.g. "777, 778"
 poll_interval      seconds between two passes of a poller, default 60
 poll_overlap       seconds a pass reads again of the one before, default 120: covers the search index's lag and
@@ -20,11 +20,27 @@ from dataclasses import dataclass
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
-from connectors.kit.settings import pairs
+from connectors.kit.settings import only, pairs
 
 DEFAULT_API_VERSION = "2026-10"
 _VERSION = re.compile(r"\d{4}-\d{2}|unstable")
+_NAMES = frozenset(
+    ("shop_domain", "api_version", "currency", "taxes_included", "locations", "ignored_locations", "poll_interval",
+     "poll_overlap", "bucket", "restore_rate")
+)  # fmt: skip
+_NUMBERS = {"poll_interval": 60.0, "poll_overlap": 120.0, "bucket": 2000.0, "restore_rate": 100.0}
 _TAX = {"true": "INCLUDED", "false": "EXCLUDED", "": "UNKNOWN"}
+
+
+def check(account: Account) -> None:
+    """Reads every setting. Raises Misconfigured for the first that is wrong, missing or not known."""
+    only(account, _NAMES)
+    for read in (api_version, currency, tax_basis, locations):
+        read(account)
+    for name, default in _NUMBERS.items():
+        seconds(account, name, default)
+    if "webhook" in account.secrets and not account.settings.get("shop_domain"):
+        raise _wrong(account, "shop_domain", "", "{shop}.myshopify.com, which every webhook is compared with")
 
 
 @dataclass(frozen=True, slots=True)

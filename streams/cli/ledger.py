@@ -54,7 +54,7 @@ def ledger(ctx: click.Context, as_json: bool, day: datetime | None, patience: fl
         settings = load_settings()
         needed = ledgerbook.changelogs(PLATFORMS)
         where = f"{', '.join(settings.topic_prefix + name for name in needed)} at {settings.bootstrap}"
-        with closing(open_reader(settings.librdkafka(), settings.topic_prefix, needed)) as reader:
+        with closing(open_reader(settings, needed)) as reader:
             found = _until_closed(reader, f"{day:%Y-%m-%d}" if day else "", patience)
     if not found.lines:
         raise click.ClickException(_nothing(where, f"{day:%Y-%m-%d}" if day else ""))

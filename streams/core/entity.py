@@ -1,27 +1,29 @@
 """The resolver's row of one entity: what each account last said of it. Pure.
 
     header (26 bytes):  format 1 | flags 1 | golden version 8 | winner's account 8 | winner's fingerprint 8
-    per account (70):   account 8 | version 29 | corrected time 8 | op 1 | released clock 8
-                        | pushed fingerprint 8 | pushed time 8
+    per account (55+):  account 8 | version 29 | corrected time 8 | op 1 | released clock 8 | count of asked 1
+                        | per asked: fingerprint 8, time 8
 
 One `bytes` value is at once the memory form, the local store's and the changelog's; big-endian parts compare as
-numbers.
-`released clock` is the clock value of the newest version released to `events`. `pushed ...` say what this account was
-last asked to hold, and as of which winner's time.
+numbers. `released clock` is the clock value of the newest version released to `events`. `asked` is what this account
+was asked to hold, oldest first, and as of which winner's time: from the one it holds now, or the oldest outstanding.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from schemas.entities import Op
 
 FORMAT = 1
 _HEAD = struct.Struct(">BBQ8s8s")
-_ENTRY = struct.Struct(">8s29sQBQ8sQ")
+_ENTRY = struct.Struct(">8s29sQBQB")
+_ASKED = struct.Struct(">8sQ")
 HEAD_SIZE = _HEAD.size
-ENTRY_SIZE = _ENTRY.size
+ENTRY_SIZE = _ENTRY.size  # of an account that was asked for nothing
+MOST_ASKED = 8  # outstanding pushes to one account whose echoes are told from edits
 NOTHING = bytes(8)
 
 
@@ -34,13 +36,31 @@ class Contribution:
     corrected: int
     op: Op
     released: int = 0
-    pushed: bytes = NOTHING
-    pushed_time: int = 0
+    asked: tuple[tuple[bytes, int], ...] = ()
 
     @property
     def fingerprint(self) -> bytes:
         """Content hash of the observation."""
         return self.version[21:29]
+
+    @property
+    def clock(self) -> bytes:
+        """The packed clock value."""
+        return self.version[:8]
+
+    @property
+    def pushed(self) -> bytes:
+        """Fingerprint of what it was asked to hold last; 8 zero bytes for nothing."""
+        return self.asked[-1][0] if self.asked else NOTHING
+
+    @property
+    def expected(self) -> list[bytes]:
+        """Fingerprints it may be found with: what it was heard to hold, and what it was asked to hold since."""
+        return [self.fingerprint, *(content for content, _ in self.asked)]
+
+    def asking(self, fingerprint: bytes, time: int) -> Contribution:
+        """With one more push noted."""
+        return replace(self, asked=(*self.asked, (fingerprint, time))[-MOST_ASKED:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +86,32 @@ class Entity:
         """The row."""
         head = _HEAD.pack(FORMAT, 0, self.golden_version, self.winner, self.fingerprint)
         return head + b"".join(
-            _ENTRY.pack(c.account, c.version, c.corrected, c.op, c.released, c.pushed, c.pushed_time)
+            _ENTRY.pack(c.account, c.version, c.corrected, c.op, c.released, len(c.asked))
+            + b"".join(_ASKED.pack(*one) for one in c.asked)
             for c in self.contributions
         )
 
     @classmethod
     def unpack(cls, row: bytes) -> Entity:
         """Raises ValueError for a row of another format or length."""
-        if row[0] != FORMAT or (len(row) - HEAD_SIZE) % ENTRY_SIZE:
-            raise ValueError(f"not an entity row of format {FORMAT}: {len(row)} bytes, format {row[0]}")
-        _, _, golden_version, winner, fingerprint = _HEAD.unpack_from(row)
-        return cls(golden_version, winner, fingerprint, tuple(_entries(row)))
+        try:
+            form, _, golden_version, winner, fingerprint = _HEAD.unpack_from(row)
+            if form == FORMAT:
+                return cls(golden_version, winner, fingerprint, tuple(_entries(row)))
+        except struct.error as error:
+            raise ValueError(f"an entity row of {len(row)} bytes is cut off: {error}") from error
+        raise ValueError(f"not an entity row of format {FORMAT}: format {form}")
 
 
-def _entries(row: bytes) -> list[Contribution]:
-    return [
-        Contribution(account, version, corrected, Op(op), released, pushed, pushed_time)
-        for account, version, corrected, op, released, pushed, pushed_time in _ENTRY.iter_unpack(row[HEAD_SIZE:])
-    ]
+def _entries(row: bytes) -> Iterator[Contribution]:
+    at = HEAD_SIZE
+    while at < len(row):
+        account, version, corrected, op, released, count = _ENTRY.unpack_from(row, at)
+        at += ENTRY_SIZE
+        end = at + count * _ASKED.size
+        asked = tuple(_ASKED.unpack_from(row, start) for start in range(at, end, _ASKED.size))
+        at = end
+        yield Contribution(account, version, corrected, Op(op), released, asked)
 
 
 EMPTY = Entity(0, NOTHING, NOTHING, ())

@@ -86,16 +86,13 @@ def _contribution(before: Contribution | None, seen: Observation) -> Contributio
     if before is None:
         return fresh
     fresh = replace(fresh, released=before.released)
-    asked = replace(fresh, pushed=before.pushed, pushed_time=before.pushed_time)
-    if before.pushed != NOTHING and before.pushed == fresh.fingerprint:
-        return replace(asked, corrected=before.pushed_time)
-    if fresh.fingerprint == before.fingerprint and _clock(fresh) == _clock(before):
-        return asked
+    for at in reversed(range(len(before.asked))):
+        content, time = before.asked[at]
+        if content == fresh.fingerprint and fresh.op is Op.UPSERT:
+            return replace(fresh, corrected=time, asked=before.asked[at:])
+    if fresh.fingerprint == before.fingerprint and fresh.clock == before.clock:
+        return replace(fresh, corrected=before.corrected, asked=before.asked)
     return fresh
-
-
-def _clock(c: Contribution) -> bytes:
-    return c.version[:8]
 
 
 def _recency(c: Contribution, standings: Mapping[bytes, Standing]) -> tuple[int, int, bytes]:
@@ -141,5 +138,5 @@ def to_push(entity: Entity, destinations: Iterable[bytes]) -> tuple[Entity, list
         if entity.fingerprint in (c.fingerprint, c.pushed):
             continue
         asked.append(account)
-        entity = entity.having(replace(c, pushed=entity.fingerprint, pushed_time=winner.corrected))
+        entity = entity.having(c.asking(entity.fingerprint, winner.corrected))
     return entity, asked

@@ -112,5 +112,5 @@ def as_write(codec: Codec, wanted: Wanted, link: Remote) -> Write:
         fields=sorted(wanted.fields),
         op_id=wanted.op_id,
         wanted=task["fingerprint"],
-        expected=task.get("expected"),
+        expected=None if task.get("expected") is None else frozenset(task["expected"]),
     )

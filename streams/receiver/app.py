@@ -30,6 +30,7 @@ from connectors.kit.metrics import Metrics
 from streams.receiver.envelope import RawRecords
 from streams.receiver.measure import ACCEPTED, OVERLOADED, STRANGE, UNAVAILABLE, Measures
 from streams.receiver.producer import Away, Sink
+from streams.receiver.stored import stored
 
 ROUTE = "/webhooks/{platform}/{tenant}/{account}"
 _B = TypeVar("_B", bytes, bytearray)
@@ -105,9 +106,10 @@ class Receiver:
         app.add_routes(more)
         return app
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """One delivery."""
         began = time.perf_counter()
+        response: web.StreamResponse
         names = request.match_info
         platform = names["platform"] if names["platform"] in self._sources else STRANGE
         self._in_flight += 1
@@ -123,7 +125,7 @@ class Receiver:
 
     async def _answer(
         self, request: web.Request, account: Account, source: Source, began: float
-    ) -> tuple[str, web.Response]:
+    ) -> tuple[str, web.StreamResponse]:
         try:
             self._admit()
             await self._store(request, account, source)
@@ -138,7 +140,7 @@ class Receiver:
             # A defect or a missing secret of ours: the vendor keeps the delivery and comes again.
             log.exception("a delivery could not be stored", account=account.id, platform=account.platform)
             return UNAVAILABLE, self._again("the receiver failed; see its log")
-        return ACCEPTED, web.Response()
+        return ACCEPTED, stored(request)
 
     def _route(self, platform: str, tenant: str, account: str) -> tuple[Account, Source]:
         found = self._accounts.get((tenant, account))

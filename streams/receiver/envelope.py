@@ -50,7 +50,8 @@ class RawRecords:
 
     def make(self, account: Account, source: Source, delivery: Delivery, facts: DeliveryFacts) -> Record:
         """The record of one delivery. What the source does not allow-list of the headers is not kept."""
-        kept = {name: _text(delivery.headers[name]) for name in source.kept_headers if name in delivery.headers}
+        get = delivery.headers.get
+        kept = {name: _text(text) for name in source.kept_headers if (text := get(name)) is not None}
         if facts.acknowledge_only:
             kept[ACKNOWLEDGE_ONLY] = "true"
         constant = self._constants((account.platform, account.tenant, account.id), _text(facts.topic))

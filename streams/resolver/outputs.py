@@ -118,7 +118,7 @@ def push(
             "fields": list(flow.fields),
             "lane": flow.lane.value,
             "fingerprint": entity.fingerprint,
-            "expected": held.fingerprint if held and policy.kind is PolicyKind.LWW else None,
+            "expected": held.expected if held and policy.kind is PolicyKind.LWW else None,
             "record": value,
             "operation_id": None,
             "wanted_at": now,

@@ -17,7 +17,7 @@ from schemas.codec import Codec
 from schemas.entities import EntityType, Op
 from schemas.headers import EventFacts, Header, InvalidHeader
 from schemas.topics import Profile
-from streams.core.entity import EMPTY, HEAD_SIZE, NOTHING, Contribution, Entity
+from streams.core.entity import EMPTY, ENTRY_SIZE, HEAD_SIZE, NOTHING, Contribution, Entity
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.policy import OrderingMode
 from streams.core.reorder import Held, Release, Reorder
@@ -29,8 +29,8 @@ from streams.shard.api import Incoming, Shard
 
 _U64 = struct.Struct(">Q")
 _PLACE = struct.Struct(">QQ")  # applied offset, shard sequence
-_SINGLE_SIZE = HEAD_SIZE + 70
-_ZERO_ROUTE = bytes(16)
+_SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE
+_NOTHING_ASKED = b"\0"
 _WON, _UNCHANGED = Outcome.WON, Outcome.UNCHANGED
 STAGE = "resolver"
 
@@ -168,7 +168,7 @@ class Resolver:
                 fact[45:53],
                 fact[71:72],
                 released,
-                _ZERO_ROUTE,
+                _NOTHING_ASKED,
             )
         )
         shard.rows.put(b"E" + key, row)

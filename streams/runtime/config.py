@@ -18,6 +18,7 @@ from streams.core.policy import Flow, Ordering, OrderingMode, Policy, PolicyKind
 from streams.runtime.document import Document, Node
 
 Supports = Callable[[str, EntityType], bool]
+Check = Callable[[Account], None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "settings", "secrets"}
@@ -38,13 +39,19 @@ def load(
     supports: Supports | None = None,
     environ: Mapping[str, str] | None = None,
     with_secrets: bool = True,
+    secrets_of: Collection[str] | None = None,
+    check: Check | None = None,
 ) -> Config:
     """Read and check the whole file. `supports(platform, type)` says whether a destination can write a type.
 
     Raises Misconfigured with every problem found, one per line, each with line and path in the file, what is wrong
-    and what is allowed. Secrets are read from where they are referenced, unless `with_secrets` is False.
+    and what is allowed. Secrets are read from where they are referenced: those of accounts at the platforms
+    `secrets_of` (default: all), none when `with_secrets` is False; one that is not read is the empty text, which no
+    signature fits. `check` looks into the settings of an account and raises Misconfigured.
     """
-    return _Reader(Document(path), platforms, supports, os.environ if environ is None else environ, with_secrets).read()
+    readable = frozenset((platforms if secrets_of is None else secrets_of) if with_secrets else ())
+    environ = os.environ if environ is None else environ
+    return _Reader(Document(path), platforms, supports, environ, readable, check).read()
 
 
 class _Reader:
@@ -54,13 +61,15 @@ class _Reader:
         platforms: Collection[str],
         supports: Supports | None,
         environ: Mapping[str, str],
-        with_secrets: bool,
+        secrets_of: frozenset[str],
+        check: Check | None,
     ) -> None:
         self._doc = document
         self._platforms = platforms
         self._supports = supports
         self._environ = environ
-        self._with_secrets = with_secrets
+        self._secrets_of = secrets_of
+        self._check = check
         self._accounts: dict[tuple[str, str], Account] = {}
 
     def read(self) -> Config:
@@ -101,16 +110,26 @@ class _Reader:
         if not {"platform", "base_url"} <= set(keys):
             return
         settings = self._doc.mapping(keys["settings"]) if "settings" in keys else {}
-        self._accounts[tenant, id] = Account(
+        platform = self._doc.one_of(keys["platform"], self._platforms, "a platform") or ""
+        account = self._accounts[tenant, id] = Account(
             tenant=tenant,
             id=id,
-            platform=self._doc.one_of(keys["platform"], self._platforms, "a platform") or "",
+            platform=platform,
             base_url=self._base_url(keys["base_url"]),
             settings={key: self._doc.scalar(value) for key, value in settings.items()},
-            secrets=self._secrets(keys["secrets"]) if "secrets" in keys else {},
+            secrets=self._secrets(keys["secrets"], platform) if "secrets" in keys else {},
             priority=self._doc.integer(keys["priority"], 0) if "priority" in keys else 100,
             clock_offset=self._doc.number(keys["clock_offset"]) if "clock_offset" in keys else 0.0,
         )
+        self._look_into(keys.get("settings", node), account)
+
+    def _look_into(self, node: Node, account: Account) -> None:
+        if self._check is None:
+            return
+        try:
+            self._check(account)
+        except Misconfigured as error:
+            self._doc.problem(node, str(error))
 
     def _base_url(self, node: Node) -> str:
         text = self._doc.text(node)
@@ -125,15 +144,16 @@ class _Reader:
             self._doc.problem(node, "must hold no user, password, query or fragment; put credentials under secrets")
         return text
 
-    def _secrets(self, node: Node) -> dict[str, tuple[str, ...]]:
+    def _secrets(self, node: Node, platform: str) -> dict[str, tuple[str, ...]]:
+        wanted = platform in self._secrets_of
         return {
-            name: tuple(self._secret(one) for one in self._doc.items(references))
+            name: tuple(self._secret(one, wanted=wanted) for one in self._doc.items(references))
             for name, references in self._doc.mapping(node).items()
         }
 
-    def _secret(self, node: Node) -> str:
+    def _secret(self, node: Node, *, wanted: bool) -> str:
         reference = self._doc.text(node)
-        if not reference or not self._with_secrets:
+        if not reference or not wanted:
             return ""
         try:
             return resolve(reference, self._environ)

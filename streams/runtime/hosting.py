@@ -6,8 +6,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from confluent_kafka.admin import AdminClient
-
 from connectors.kit.health import Health, State, routes, serve
 from connectors.kit.metrics import (
     PIPELINE_LAG_SECONDS,
@@ -18,8 +16,10 @@ from connectors.kit.metrics import (
     Metrics,
 )
 from schemas import topics
-from schemas.admin import open_admin, verify_partitions
+from schemas.admin import verify_partitions
 from schemas.topics import CATALOGUE, Role
+from streams.runtime.cluster import open_admin
+from streams.runtime.credentials import credentials
 from streams.runtime.settings import Settings
 from streams.shard.api import Processor
 from streams.shard.host import Host, Plan
@@ -81,10 +81,13 @@ def group(settings: Settings, name: str) -> str:
 
 
 def host(settings: Settings, hosted: Hosted, metrics: Metrics) -> None:
-    """Run the role until SIGTERM. Raises TopicsMismatch or BrokerUnavailable before anything is consumed."""
+    """Run the role until SIGTERM.
+
+    Raises Misconfigured, TopicsMismatch or BrokerUnavailable before anything is consumed.
+    """
     names = (*hosted.inputs, hosted.changelog, *((hosted.seen,) if hosted.seen else ()))
-    admin = _admin(settings)
-    verify_partitions(admin, settings.topic_prefix, settings.topics(), names)
+    login = credentials(settings)
+    verify_partitions(open_admin(settings), settings.topic_prefix, settings.topics(), names)
     health = Health()
     plan = Plan(
         group=group(settings, hosted.name),
@@ -114,11 +117,7 @@ def host(settings: Settings, hosted: Hosted, metrics: Metrics) -> None:
         Membership(settings.bootstrap, plan.group, settings.instance_id, settings.session_timeout_ms / 1000),
         tuple(settings.topic_prefix + name for name in hosted.inputs),
         shards,
+        credentials=login,
         beside=(web,),
     )
     run(app, loglevel="WARNING")
-
-
-def _admin(settings: Settings) -> AdminClient:
-    config = {key.replace(".", "_"): value for key, value in settings.librdkafka().items()}
-    return open_admin(str(config.pop("bootstrap_servers")), **config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from connectors import catalog
 from schemas.topics import PROFILES
 from streams.runtime.supervise import Supervisor
 from streams.stack import Endpoints
+from streams.stack.ports import free_ports
 from streams.testing.http import get, post
 from streams.testing.prepare import prepare
 
@@ -63,13 +63,6 @@ def sku(number: int) -> str:
     return f"SKU-{number}"
 
 
-def free_port() -> int:
-    """A TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Merchant:
     """Starts and stops it all. `say` reports progress in a sentence."""
 
@@ -87,7 +80,7 @@ class Merchant:
         self.prefix = prefix
         self.tree = Supervisor(directory / "logs", report=say)
         self._say = say
-        self.ports = {name: free_port() for name in ("receiver", SHOP, BACK_OFFICE)}
+        self.ports = dict(zip(("receiver", SHOP, BACK_OFFICE), free_ports(3), strict=True))
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
         self.config_file = directory / "sluice.yaml"
         self.resolvers = [f"resolver-{number}" for number in range(scale.resolvers)]

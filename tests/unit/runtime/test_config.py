@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
 from schemas.entities import EntityType, Lane
 from streams.core.policy import Flow, Ordering, OrderingMode, Policy, PolicyKind, TaskKind
@@ -44,7 +46,7 @@ flows:
 ENVIRON = {"NEW": "new-secret", "TOKEN": "shpat_1"}
 
 
-def read(tmp_path: Path, text: str = GOOD, environ: dict[str, str] | None = None, **options: bool) -> Config:
+def read(tmp_path: Path, text: str = GOOD, environ: dict[str, str] | None = None, **options: Any) -> Config:
     file = tmp_path / "sluice.yaml"
     file.write_text(text)
     return load(file, PLATFORMS, supports, ENVIRON if environ is None else environ, **options)
@@ -179,3 +181,25 @@ def test_an_empty_file_is_told_what_it_lacks(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"cannot be read.*SLUICE_CONFIG_FILE"):
         load(tmp_path / "none.yaml", PLATFORMS)
+
+
+def test_only_secrets_of_named_platforms_are_read(tmp_path: Path) -> None:
+    both = GOOD.replace("clock_offset: -1.5", "secrets: {webservice_key: env:KEY}")
+    config = read(tmp_path, both, environ={"KEY": "k"}, secrets_of=["prestashop"])
+    assert config.accounts["acme", "shop-ps"].secrets == {"webservice_key": ("k",)}
+    assert config.accounts["acme", "shop-de"].secrets == {"webhook": ("", ""), "access_token": ("",)}
+    assert read(tmp_path, both, {}, secrets_of=()).accounts["acme", "shop-ps"].secrets == {"webservice_key": ("",)}
+    with pytest.raises(Misconfigured, match="environment variable TOKEN"):
+        read(tmp_path, both, environ={"KEY": "k"}, secrets_of=["prestashop", "shopify"])
+
+
+def test_what_a_platform_says_of_settings_is_told_with_its_place_beside_all_other_problems(tmp_path: Path) -> None:
+    def check(account: Account) -> None:
+        raise Misconfigured(f"account {account.id}: wrong")
+
+    with pytest.raises(Misconfigured) as caught:
+        read(tmp_path, GOOD.replace("mode: arrival", "mode: never"), check=check)
+    told = str(caught.value)
+    assert "sluice.yaml:8: tenants.acme.accounts.shop-de.settings: account shop-de: wrong" in told
+    assert "account shop-ps: wrong" in told, "an account without settings is looked into as well"
+    assert "ordering.price.mode" in told

@@ -1,0 +1,129 @@
+"""The answer for people: plain text, one block per entity. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from streams.core.policy import PolicyKind
+from streams.runtime.explain.facts import NO_DECISION, ONLY_ACCOUNT, Explained, Rule, Word
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMES = range(946_684_800_000_000, 7_258_118_400_000_000)  # microseconds of the years 2000 to 2200
+_POLICIES = {
+    PolicyKind.LWW.value: "last writer wins",
+    PolicyKind.OWNER.value: "the first owner that has spoken wins",
+    PolicyKind.SINGLE.value: "one origin",
+}
+_BECAUSE = {
+    ONLY_ACCOUNT: "only one account has spoken of it, so nothing had to be decided",
+    "version": "the account that decided already said something newer of its own",
+    "corrected_time": "corrected times were compared, then account priority, then account id",
+    "owner": "the order of the owners was compared",
+    NO_DECISION: "no decision is kept of it any more; what follows is judged by the policies as they are now",
+}
+_ASKED = {"winner": "the winner's content", "older": "an older winner's content", "nothing": "nothing"}
+
+
+def render(one: Explained) -> str:
+    """All that is known of one entity."""
+    blocks = [
+        _head(one),
+        *(_account(word, one.deleted) for word in one.accounts),
+        _list(f"decisions, newest last ({len(one.decisions)})", [_decision(d) for d in one.decisions], _undecided(one)),
+        _list(f"asked of destinations, newest last ({len(one.pushes)})", [_task(t) for t in one.pushes]),
+        _list(f"calls to vendors, newest last ({len(one.calls)})", [_call(c) for c in one.calls]),
+    ]
+    return "\n".join(line for block in blocks for line in block)
+
+
+def when(value: int) -> str:
+    """Microseconds UTC as text."""
+    return (_EPOCH + timedelta(microseconds=value)).strftime("%Y-%m-%d %H:%M:%S.%fZ")
+
+
+def clock(value: int) -> str:
+    """A source clock: times are shown as such, anything else is the vendor's own counting."""
+    return f"{when(value)} ({value})" if value in _TIMES else f"sequence {value}"
+
+
+def _head(one: Explained) -> list[str]:
+    version = "no row at the resolver" if one.golden_version is None else f"version {one.golden_version}"
+    return [one.golden_key, f"  {one.type}, {version}: {_value(one)}", *_rule(one.rule)]
+
+
+def _value(one: Explained) -> str:
+    if one.state:
+        return ", ".join(f"{name} {value}" for name, value in one.state.items())
+    return "deleted" if one.deleted else "state is not written (yet)"
+
+
+def _rule(rule: Rule) -> list[str]:
+    then = "" if rule.revision is None else f", policies of revision {rule.revision}"
+    owners = f" ({', '.join(rule.owners)})" if rule.owners else ""
+    lines = [
+        f"  rule     {rule.kind}{owners}: {_POLICIES.get(rule.kind, 'unknown here')}{then}",
+        f"  because  {rule.because}: {_BECAUSE.get(rule.because, 'unknown here')}",
+    ]
+    if rule.revision not in (None, rule.configured_revision) or rule.kind != rule.configured:
+        lines.append(f"  now      the file says {rule.configured}, revision {rule.configured_revision}")
+    return lines
+
+
+def _account(word: Word, deleted: bool) -> list[str]:
+    name = f"{word.account} ({word.platform})" if word.platform else f"{word.account} (not in the configuration)"
+    says = ["  says            it is deleted"] if word.op == "delete" else []
+    version = f"{word.rank}, sequence {word.sequence}, mapping revision {word.mapping_revision}"
+    lines = [
+        f"{'WINNER' if word.wins else 'loser'}  {name}",
+        *says,
+        f"  source clock    {clock(word.source_clock)}",
+        f"  corrected time  {when(word.corrected_time)}{' (inherited from what we wrote there)' if word.echo else ''}",
+        f"  version         {version}, content {word.fingerprint}",
+    ]
+    if not word.wins:
+        same = "the same as the winner" if word.holds_winner else "something else than the winner"
+        lines += [f"  lost because    {word.lost_because}", f"  holds           {same}"]
+    if not (word.wins and word.asked == "nothing") and not deleted:
+        lines.append(f"  asked to hold   {_ASKED[word.asked]}")
+    return [f"  {line}" for line in lines]
+
+
+def _list(title: str, lines: list[str], empty: str = "none") -> list[str]:
+    return [f"  {title}", *(f"    {line}" for line in lines or [empty])]
+
+
+def _undecided(one: Explained) -> str:
+    return "none: decisions are written once a second account speaks" if len(one.accounts) == 1 else "none"
+
+
+def _decision(record: dict[str, Any]) -> str:
+    pushed = f", pushed to {', '.join(record['pushed_to'])}" if record["pushed_to"] else ""
+    return (
+        f"{when(record['decided_at'])}  event of {record['event_account']} {record['outcome']}: winner "
+        f"{record['winner']} by {record['rule']}, {record['because']} (revision {record['policy_revision']}), version "
+        f"{record['golden_version']}{pushed}; from {record['source_topic']} partition {record['source_partition']} "
+        f"offset {record['source_offset']}"
+    )
+
+
+def _task(record: dict[str, Any]) -> str:
+    return (
+        f"{when(record['wanted_at'])}  {record['account']} ({record['platform']}) to {record['op']} version "
+        f"{record['golden_version']}: {', '.join(record['fields'])} by flow {record['flow']}, lane {record['lane']}, "
+        f"content {record['fingerprint']}; {_place(record)}"
+    )
+
+
+def _call(record: dict[str, Any]) -> str:
+    version = "" if record["golden_version"] is None else f" version {record['golden_version']}"
+    return (
+        f"{when(record['sent_at'])}  {record['account']} ({record['platform']}) {record['operation']}{version}: "
+        f"{record['outcome']}, {record['method']} {record['endpoint']} -> {record['status'] or 'no reply'} in "
+        f"{record['latency_ms']:.0f} ms, attempt {record['attempt']}; {_place(record)}"
+    )
+
+
+def _place(record: dict[str, Any]) -> str:
+    place = record["at"]
+    return f"{place['topic']} partition {place['partition']} offset {place['offset']}"
