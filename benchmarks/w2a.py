@@ -7,26 +7,22 @@ with the truth, and looks for regressions, losses and repeats.
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.measure import listener, per_million, usage
+from benchmarks.process import role
 from benchmarks.workload import ACCOUNT, TENANT, Workload, produce, sequence_of
 from schemas import topics
 from schemas.entities import EntityType
 from schemas.headers import EventFacts, Header
 from schemas.topics import INBOUND, PROFILES
-from streams.runtime.supervise import Supervisor
+from streams.runtime.topicreader import TopicReader
 from streams.testing.prepare import prepare
-from streams.testing.topicreader import TopicReader
 
 CONFIG = """
 tenants:
@@ -53,26 +49,14 @@ def run(bootstrap: str, registry: str, events: int, keys: int, seed: int, mode: 
         environment = {
             "SLUICE_BOOTSTRAP": bootstrap, "SLUICE_REGISTRY": registry, "SLUICE_TOPIC_PREFIX": prefix,
             "SLUICE_CONFIG_FILE": str(config), "SLUICE_STATE_DIR": str(place / "state"),
-            "SLUICE_SCHEMA_CACHE": str(place / "schemas"), "SLUICE_INSTANCE_ID": "bench", "SLUICE_HEALTH_PORT_BASE": "0",
+            "SLUICE_SCHEMA_CACHE": str(place / "schemas"), "SLUICE_INSTANCE_ID": "bench",
+            "SLUICE_HEALTH_PORT_BASE": "0",
         }  # fmt: skip
-        with _resolver(place, environment) as pid:
+        with role("resolver", place, environment) as pid:
             measured = _until_committed(kafka, prefix, pid, workload.records, bootstrap)
         checked = _oracle(kafka, prefix, workload, mode)
     verdict = {"workload": "W2a", "mode": mode, "events": workload.records, "keys": keys, "seed": seed, **checked}
     return {**verdict, **measured} if checked["oracle"] == "pass" else verdict
-
-
-@contextmanager
-def _resolver(place: Path, environment: dict[str, str]) -> Iterator[int]:
-    tree = Supervisor(place / "logs")
-    child = tree.start("resolver", [sys.executable, "-m", "streams.cli.main", "run", "resolver"], environment)
-    assert child.process is not None
-    try:
-        yield child.process.pid
-    finally:
-        tree.stop()
-        if os.environ.get("SLUICE_BENCH_LOGS"):
-            sys.stderr.write(child.log.read_text())
 
 
 def _until_committed(kafka: dict[str, Any], prefix: str, pid: int, records: int, bootstrap: str) -> dict[str, Any]:

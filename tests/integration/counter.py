@@ -76,7 +76,7 @@ class Counter:
         shard.saw(name)
 
 
-class FaultyProducer(Producer):
+class FaultyProducer(Producer):  # type: ignore[misc] # the client ships no types
     """Stops or kills its process around the n-th commit of the process: when a crash hurts most."""
 
     fault = ""
@@ -115,7 +115,7 @@ def main(asked: dict[str, Any]) -> None:
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
     FaultyProducer.fault, _, count = asked.get("fault", "").partition(":")
     FaultyProducer.countdown = int(count or 0)
-    transaction.Producer = FaultyProducer
+    vars(transaction)["Producer"] = FaultyProducer
     host = Host(plan(asked), die)
     member = Membership(asked["bootstrap"], asked["group"], asked["instance"], asked.get("session", 6.0))
     run(make_app(member, tuple(asked["prefix"] + topic for topic in TOPICS), host))

@@ -35,11 +35,11 @@ def until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE) ->
     return value
 
 
-async def eventually(condition: Callable[[], Any], what: str, timeout: float = DEADLINE) -> Any:
+async def eventually(condition: Callable[[], Any], what: str, within: float = DEADLINE) -> Any:
     """`until` for coroutines."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {within:.0f} s: {what}"
         await asyncio.sleep(0.02)
     return value
 
@@ -182,7 +182,7 @@ class Bench:
 
 @dataclass
 class Member:
-    """A process of the counter role, or of another module that takes JSON. Use it in a `with` block: it never survives."""
+    """A process of the counter role, or of another module that takes JSON. It does not survive its `with` block."""
 
     bench: Bench
     name: str

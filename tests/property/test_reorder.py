@@ -197,7 +197,6 @@ def test_too_much_held_releases_the_oldest_first(all_steps: list[Step]) -> None:
         assert len(run.stage) <= 3
 
 
-@pytest.mark.xfail(reason="_make_room takes the maximum of no streams where every ordering is contiguous", strict=True)
 @given(steps)
 def test_too_much_held_for_gaps_releases_too(all_steps: list[Step]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -207,7 +206,6 @@ def test_too_much_held_for_gaps_releases_too(all_steps: list[Step]) -> None:
         assert len(run.stage) <= 3
 
 
-@pytest.mark.xfail(reason="one queue of arrivals for all latenesses: its head holds up everybody", strict=True)
 def test_a_gap_of_a_patient_type_does_not_hold_up_that_of_an_impatient_one() -> None:
     stage = Reorder()
     patient, impatient = Ordering(OrderingMode.CONTIGUOUS, 60.0), Ordering(OrderingMode.CONTIGUOUS, 1.0)

@@ -6,11 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from streams.cli.main import main
 
-FILE = "tenants: {acme: {accounts: {shop-de: {platform: shopify, base_url: 'http://h', secrets: {webhook: 'env:S'}}}}}"
+FILE = """\
+tenants: {acme: {accounts: {
+  shop-de: {platform: shopify, base_url: 'http://h', secrets: {webhook: 'env:S'},
+            settings: {currency: EUR, shop_domain: h}}
+}}}
+"""
 
 
 def test_show_prints_every_setting_with_its_source_and_masks_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +48,28 @@ def test_check_says_where_and_what_is_wrong(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("SLUICE_BOOTSTRP", "a:1")
     result = CliRunner().invoke(main, ["config", "check"])
     assert result.exit_code == 1
-    assert "sluice.yaml:1: tenants.acme.accounts.shop-de.secrets.webhook: environment variable S" in result.output
+    assert "sluice.yaml:2: tenants.acme.accounts.shop-de.secrets.webhook: environment variable S" in result.output
     assert "did you mean SLUICE_BOOTSTRAP?" in result.output
     assert CliRunner().invoke(main, ["config", "check", "--without-secrets"]).exit_code == 0
+
+
+def checked(tmp_path: Path, text: str) -> Result:
+    file = tmp_path / "sluice.yaml"
+    file.write_text(text)
+    return CliRunner().invoke(main, ["config", "check", "--without-secrets", "--file", str(file)])
+
+
+def test_check_refuses_a_flow_to_a_platform_that_cannot_hold_the_type(tmp_path: Path) -> None:
+    result = checked(tmp_path, FILE + "flows: {names: {entity: product, to: shop-de, fields: [title]}}\n")
+    assert result.exit_code == 1
+    assert "sluice.yaml:5: flows.names.to: shopify (shop-de) cannot hold product; allowed: " in result.output
+
+
+def test_check_reads_the_settings_of_every_account(tmp_path: Path) -> None:
+    result = checked(tmp_path, FILE.replace("currency: EUR", "currency: EUR, locations: '1=A, 2=A'"))
+    assert result.exit_code == 1
+    assert "sluice.yaml:3: tenants.acme.accounts.shop-de.settings: " in result.output
+    assert "'locations' is '1=A, 2=A' (allowed: id=code pairs" in result.output
 
 
 def test_a_wrong_setting_is_a_sentence_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from connectors.kit.contract import Account
@@ -41,6 +43,23 @@ def test_currency_and_zone_are_enough() -> None:
 def test_a_wrong_setting_is_named_with_its_value(name: str, value: str) -> None:
     with pytest.raises(Misconfigured, match=f"shop-2.*{name}"):
         settings.of(account(**{name: value}))
+    with pytest.raises(Misconfigured, match=f"shop-2.*{name}"):
+        settings.check(account(**{name: value}))
+
+
+def test_every_setting_that_is_described_is_accepted() -> None:
+    described = re.findall(r"^([a-z_, ]+?)  +", settings.__doc__ or "", re.MULTILINE)
+    names = [name for names in described for name in names.split(", ")]
+    given = dict.fromkeys(names, "")
+    assert {"timezone", "burst", "max_in_flight"} <= set(names)
+    with pytest.raises(Misconfigured) as refused:
+        settings.check(account(**given))
+    assert "unknown setting" not in str(refused.value)
+
+
+def test_a_setting_that_nobody_reads_is_refused_with_those_there_are() -> None:
+    with pytest.raises(Misconfigured, match=r"shop-2.*unknown setting time_zone.*timezone"):
+        settings.check(account(time_zone="Europe/Paris"))
 
 
 def test_a_shop_without_zone_is_refused_because_its_times_would_be_guessed() -> None:

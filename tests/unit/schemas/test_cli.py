@@ -13,6 +13,8 @@ from schemas.plan import Change, Existing, Grow, Plan
 from schemas.registry import MemoryRegistry, RegistryUnavailable
 from schemas.topics import CATALOGUE, PROFILES
 from streams.cli.main import main
+from streams.runtime.settings import Settings
+from streams.runtime.settings import load as load_settings
 
 
 def run(*arguments: str) -> Result:
@@ -105,9 +107,10 @@ class Cluster:
     def __init__(self, topics: dict[str, Existing]) -> None:
         self.topics = topics
         self.applied: list[Plan] = []
+        self.asked: dict[str, Any] = {}
 
-    def open_admin(self, bootstrap: str) -> None:
-        pass
+    def open_admin(self, settings: Settings) -> None:
+        self.asked = settings.librdkafka()
 
     def existing_topics(self, client: None, configured: list[str]) -> dict[str, Existing]:
         return self.topics
@@ -127,6 +130,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     }
     found = Cluster(topics)
     monkeypatch.setattr("streams.cli.topics.broker", found)
+    monkeypatch.setattr("streams.cli.topics.open_admin", found.open_admin)
     return found
 
 
@@ -172,6 +176,24 @@ def test_options_come_from_the_environment_too(cluster: Cluster, monkeypatch: py
     assert "create  other.xref.v1: 3 partitions, 1 replicas" in run("topics", "plan").stdout
     monkeypatch.setenv("SLUICE_PROFILE", "production")
     assert "create  other.xref.v1: 12 partitions, 3 replicas" in run("topics", "plan").stdout
+
+
+def test_brokers_are_reached_as_the_roles_reach_them(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PROTOCOL": "SASL_SSL", "USERNAME": "sluice", "PASSWORD": "p", "CA_FILE": "/ca.pem"}.items():
+        monkeypatch.setenv(f"SLUICE_BROKER_{name}", value)
+    monkeypatch.setenv("SLUICE_BOOTSTRAP", "there:1")
+    assert run("topics", "verify").exit_code == 0
+    assert cluster.asked == load_settings().librdkafka()
+    assert (cluster.asked["bootstrap.servers"], cluster.asked["sasl.username"]) == ("there:1", "sluice")
+    assert run("topics", "verify", "--bootstrap", "here:2").exit_code == 0
+    assert (cluster.asked["bootstrap.servers"], cluster.asked["ssl.ca.location"]) == ("here:2", "/ca.pem")
+
+
+def test_a_wrong_setting_is_a_sentence(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_BROKER_PROTOCOL", "SASL_SSL")
+    refused = run("topics", "plan")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: SLUICE_BROKER_PROTOCOL is a SASL one")
 
 
 def test_the_catalogue_is_listed_without_a_broker() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -43,3 +44,28 @@ def test_a_wrong_value_is_named_with_its_setting(read: Callable[[Account], objec
 
 def test_an_unset_tax_basis_is_unknown_and_not_a_guess() -> None:
     assert settings.tax_basis(account(taxes_included="")) == "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_version", "latest"),
+        ("currency", ""),
+        ("taxes_included", "yes"),
+        ("locations", "1"),
+        ("poll_interval", "soon"),
+        ("poll_overlap", "-1"),
+        ("bucket", "0"),
+        ("restore_rate", "many"),
+        ("shop_domain", ""),
+        ("location", "655441491=BER"),
+    ],
+)
+def test_a_check_finds_whatever_setting_is_wrong(name: str, value: str) -> None:
+    settings.check(account())
+    with pytest.raises(Misconfigured, match=f"shop-1.*{name}"):
+        settings.check(account(**{name: value}))
+
+
+def test_a_shop_without_webhooks_needs_no_domain() -> None:
+    settings.check(replace(account(shop_domain=""), secrets={"access_token": ["shpat_1"]}))

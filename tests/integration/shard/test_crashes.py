@@ -1,0 +1,197 @@
+"""Processes that are killed, stopped and replaced: what they leave is exactly what the log says."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from streams.testing.broker import Endpoints
+from tests.integration.support import Bench, Member, until
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as members:
+        yield members
+
+
+def test_a_zombie_with_an_open_transaction_is_fenced_and_nothing_is_lost_or_repeated(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap, partitions=2).create()
+    bench.add(400)
+    zombie = stack.enter_context(Member(bench, "zombie", tmp_path)).start(fault="stop-before-commit:2")
+    zombie.wait_stopped()
+    heir = stack.enter_context(Member(bench, "heir", tmp_path)).start()
+    bench.add(400)
+    bench.wait_consumed()
+    zombie.send(signal.SIGCONT)
+    assert zombie.wait() == 70, zombie.text()
+    bench.add(400)
+    bench.wait_consumed()
+    heir.stop()
+    bench.check_exactly_once()
+
+
+@pytest.mark.parametrize("fault", ["kill-before-commit", "kill-after-commit"])
+def test_a_kill_around_a_commit_repeats_and_loses_nothing(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack, fault: str
+) -> None:
+    bench = Bench(endpoints.bootstrap, partitions=2).create()
+    member = stack.enter_context(Member(bench, "m", tmp_path))
+    bench.add(500)
+    member.start(fault=f"{fault}:2")
+    assert member.wait() == -signal.SIGKILL
+    bench.add(500)
+    member.start()
+    bench.wait_consumed()
+    member.stop()
+    bench.check_exactly_once()
+
+
+def test_five_kills_at_random_moments_leave_exactly_once_counts(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap, partitions=2).create()
+    member = stack.enter_context(Member(bench, "m", tmp_path))
+    chance = random.Random(7)
+    for round_ in range(5):
+        member.start()
+        member.wait_for("shards assigned", round_ + 1)
+        for _ in range(chance.randrange(1, 6)):
+            bench.add(chance.randrange(50, 400))
+        member.kill()
+    member.start()
+    bench.wait_consumed()
+    member.stop()
+    bench.check_exactly_once()
+
+
+def test_a_graceful_stop_takes_seconds_and_leaves_nothing_to_repeat(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap, partitions=2).create()
+    bench.add(300)
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    until(lambda: sum(bench.committed()) > 0, "something is committed")
+    bench.add(300)
+    assert member.stop() < 10.0
+    done, emitted = bench.committed(), bench.outputs()
+    assert sum(done) == len(emitted) == emitted.total()
+    member.start()
+    bench.wait_consumed()
+    member.stop()
+    assert member.text().count("rows_read=0") >= 4, "the second start had to read rows again"
+    bench.check_exactly_once()
+
+
+def test_joining_and_leaving_moves_only_the_needed_shards_and_loses_nothing(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap, partitions=4).create()
+    first = stack.enter_context(Member(bench, "a", tmp_path)).start()
+    first.wait_for("shards assigned")
+    bench.add(400)
+    second = stack.enter_context(Member(bench, "b", tmp_path)).start()
+    second.wait_for("shards assigned")
+    first.wait_for("shards assigned", 2)
+    assert "opened=[]" in first.text().splitlines()[-1], "a shard that stays is not opened again"
+    bench.add(400)
+    bench.wait_consumed()
+    second.kill()
+    bench.add(400)
+    first.wait_for("shards assigned", 3)
+    assert first.text().count("shard opened") == 4 + 2, "only the two shards of the dead member are opened"
+    bench.wait_consumed()
+    first.stop()
+    bench.check_exactly_once()
+
+
+def test_the_committed_offset_never_passes_a_held_record_even_across_a_crash(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    bench.add(10)
+    bench.write([(0, "k", "hold 9000000000000001")])
+    bench.add(10)
+    until(lambda: bench.outputs().total() == 20, "everything that is not held is out")
+    assert bench.committed() == [10]
+    member.kill()
+    member.start()
+    member.wait_for("shards assigned", 2)
+    bench.add(10)
+    until(lambda: bench.outputs().total() == 30, "the records after the restart are out")
+    assert bench.committed() == [10]
+    bench.write([(0, "k", "free")])
+    bench.wait_consumed()
+    member.stop()
+    assert bench.outputs().pop("9000000000000001") == 1
+    assert bench.outputs().total() == 31, "read again, applied once"
+
+
+def test_lost_records_end_the_process_with_a_message(endpoints: Endpoints, tmp_path: Path, stack: ExitStack) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(20)
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    bench.wait_consumed()
+    member.send(signal.SIGSTOP)
+    bench.add(20)  # the answer of a fetch that was under way
+    bench.add(20)
+    bench.truncate("in.v1", 0, 60)
+    bench.add(20)
+    member.send(signal.SIGCONT)
+    assert member.wait() == 70
+    assert "records were lost" in member.text()
+
+
+def test_a_topic_made_anew_under_a_running_process_ends_it(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(200)
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    bench.wait_consumed()
+    member.send(signal.SIGSTOP)
+    bench.delete("in.v1")
+    bench.create(["in.v1"])
+    bench.add(5)
+    member.send(signal.SIGCONT)
+    assert member.wait() == 70
+    assert "it was cut or made anew" in member.text()
+
+
+def test_a_committed_offset_outside_the_log_is_a_clear_error(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(20)
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    bench.wait_consumed()
+    member.stop()
+    bench.add(20)
+    bench.truncate("in.v1", 0, 30)
+    member.start()
+    assert member.wait() == 70
+    assert "the committed offset 20 of" in member.text()
+    assert "--reset-offsets" in member.text()
+
+
+def test_an_exception_in_the_role_ends_the_process_and_commits_nothing_of_the_batch(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(5)
+    bench.write([(0, "k", "boom")])
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    assert member.wait() == 70
+    assert "RuntimeError: boom" in member.text()
+    assert bench.committed() in ([-1], [0])
+    assert bench.outputs().total() == 0
