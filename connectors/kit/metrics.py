@@ -84,8 +84,9 @@ MAPPER_EVENTS = Counter(
 )
 RESOLVER_EVENTS = Counter(
     "sluice_resolver_events_total",
-    ("type", "outcome"),
-    "Events by outcome: won, superseded, duplicate, late, unchanged, held, dead.",
+    ("account", "outcome"),
+    "Events by the account they are from and their outcome: won, superseded, duplicate, unchanged, late, dead, "
+    "quarantined.",
     "late or superseded rising: a source's clock or ordering has changed; see the decisions of one entity.",
 )
 RESOLVER_HELD_EVENTS = Gauge(
@@ -140,19 +141,20 @@ COURIER_THROTTLED = Counter(
 COURIER_PUSHES = Counter(
     "sluice_courier_pushes_total",
     ("platform", "account", "outcome"),
-    "Tasks finished by outcome: applied, no_op, coalesced, filtered, parked, dead.",
+    "Work finished by outcome: applied, no_op, filtered, parked, dead. What was coalesced stands in the ledger.",
     "parked or dead: `sluice explain` one of its entities, mend the cause, redrive.",
 )
 COURIER_TASKS = Gauge(
     "sluice_courier_tasks",
     ("platform", "account", "status"),
-    "Rows of desired state by status: pending, sending, unknown, parked, dead.",
+    "pending: pieces of work that wait or are under way, polls included. stopped: 1 while all work of the account "
+    "waits for credentials or for a vendor that is away.",
     "pending growing while level is high: the account is paused or its breaker is open.",
 )
 COURIER_BUCKET_LEVEL = Gauge(
     "sluice_courier_bucket_level_units",
     ("platform", "account"),
-    "Units left in the account's bucket, less what is in flight; -1 while unknown.",
+    "Units left in the account's bucket after the last request, less what is in flight; -1 while unknown.",
     "Always near the limit: quota is not needed. Near 0: somebody else uses it.",
 )
 COURIER_BUCKET_LIMIT = Gauge(
@@ -170,8 +172,8 @@ COURIER_BUCKET_REFILL = Gauge(
 COURIER_BLOCKED_SECONDS = Gauge(
     "sluice_courier_blocked_seconds",
     ("platform", "account"),
-    "Time until the end of a Retry-After or pause; 0 when none.",
-    "Long: the vendor asked for it; nothing is sent before.",
+    "Time until the end of a Retry-After, pause or open breaker; 0 when none.",
+    "Long: the vendor asked for it or is away; nothing is sent before.",
 )
 COURIER_WAIT_SECONDS = Histogram(
     "sluice_courier_wait_seconds",

@@ -16,7 +16,7 @@ what is counted, not of the counting, so a book closes by day as well; a counter
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -154,6 +154,9 @@ def _added(book: Book, stored: bytes, increments: Counters) -> bytes:
     return pack(book, {name: value + increments.get(name, 0) for name, value in current.items()}) + tail
 
 
+Observer = Callable[[Book, str, Counters], None]  # book, account, increments
+
+
 class LedgerBuffer:
     """Counts in memory and writes each touched row once, at `flush`. One per shard."""
 
@@ -173,9 +176,12 @@ class LedgerBuffer:
         for name, value in increments.items():
             tally[name] += value
 
-    def flush(self, rows: Rows) -> None:
-        """Add everything counted since the last flush to the rows; call it once per batch."""
+    def flush(self, rows: Rows, observe: Observer | None = None) -> None:
+        """Add everything counted since the last flush to the rows; call it once per batch. `observe` is told each row's
+        increments, so that metrics cost nothing per record."""
         for (book, account, day), tally in self._tallies.items():
             if any(tally.values()):
                 count(rows, book, account, day, **tally)
+                if observe is not None:
+                    observe(book, account, tally)
         self._tallies.clear()

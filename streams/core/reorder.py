@@ -59,6 +59,7 @@ class Reorder:
         self._released: dict[bytes, int] = {}
         self._gap_due: list[tuple[float, bytes, int]] = []  # when the numbers before (source, clock) are given up
         self._ids: set[bytes] = set()
+        self._versions: set[bytes] = set()
         self._offsets: dict[str, list[int]] = {}
         self._free: dict[str, set[int]] = {}
         self._ticket = 0
@@ -70,6 +71,10 @@ class Reorder:
     def holds(self, event_id: bytes) -> bool:
         """Whether an event with that id is waiting."""
         return event_id in self._ids
+
+    def holds_version(self, source: bytes, version: bytes) -> bool:
+        """Whether an event of that record and version is waiting, under whatever id."""
+        return source + version in self._versions
 
     def limit(self, topic: str) -> int | None:
         """The lowest offset of a topic that is still held; None when nothing is."""
@@ -208,10 +213,12 @@ class Reorder:
 
     def _hold(self, event: Held) -> None:
         self._ids.add(event.event_id)
+        self._versions.add(event.source + event.version)
         heapq.heappush(self._offsets.setdefault(event.topic, []), event.offset)
         self._free.setdefault(event.topic, set())
 
     def _let_go(self, event: Held) -> Held:
         self._ids.discard(event.event_id)
+        self._versions.discard(event.source + event.version)
         self._free[event.topic].add(event.offset)
         return event

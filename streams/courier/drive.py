@@ -59,6 +59,8 @@ class Driver:
         if not line.pacer.admits(request.cost):
             raise Invalid(f"{request.operation} costs {request.cost:g}, more than the bucket of {line.reference} holds")
         await line.admit(request.cost)
+        if not trip.calls:
+            self._setup.recorder.waited(trip.lane.value, self._setup.waiter.now() - trip.ticket.due)
         trip.calls += 1
         trip.cost += request.cost
         trip.ticket.charged()

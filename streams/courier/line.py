@@ -41,9 +41,12 @@ class Line:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._costs: dict[str, float] = {}
+        self._due: dict[str, float] = {}
 
     def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
         """Schedule a piece of work; `share`: what it is fair against within its lane."""
+        now = self._waiter.now()
+        self._due[key] = due if due > now else min(now, self._due.get(key, now))
         self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due))
         self.notify()
 
@@ -56,6 +59,10 @@ class Line:
         """What a piece of work of this share asked for in the end."""
         if cost > 0:
             self._costs[share] = (1 - _LEARNING) * self._costs.get(share, cost) + _LEARNING * cost
+
+    def blocked(self, now: float) -> float:
+        """Seconds until a Retry-After, a pause or an open breaker ends; 0 when there is none."""
+        return max(0.0, self.pacer.snapshot()["blocked_until"] - now, self.breaker.open_until - now)
 
     async def loop(self, start: Start) -> None:
         """Start work for ever, as late as possible, so that what is urgent overtakes until the last moment."""
@@ -84,7 +91,7 @@ class Line:
             self.schedule.take(now)
             self.running += 1
             self._opening += 1
-            start(item, Ticket(self))
+            start(item, Ticket(self, self._due.pop(item.key, now)))
 
     async def admit(self, cost: float) -> None:
         """Wait for the bucket, then charge it. The caller settles the pacer exactly once afterwards."""
@@ -109,10 +116,11 @@ class Line:
 
 
 class Ticket:
-    """The place one piece of work takes in its line."""
+    """The place one piece of work takes in its line. `due`: since when it could have run, seconds UTC."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, due: float) -> None:
         self._line = line
+        self.due = due
         self._uncharged = True
 
     def charged(self) -> None:

@@ -172,6 +172,7 @@ class Outbox:
             account=wanted.account,
         )
         self._letters.emit(self._shard, wanted.origin.topic, original, trouble, now)
+        self._setup.recorder.rejected(wanted.origin.topic, reason)
 
     def rejected(self, topic: str, record: Incoming, trouble: Trouble, now: int) -> None:
         """A consumed record that never became work -> dead letters."""

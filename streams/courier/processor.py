@@ -27,6 +27,7 @@ from streams.courier.table import Table
 from streams.runtime.deadletters import Trouble
 from streams.shard.api import Incoming, Processor, Shard
 
+REPORT_INTERVAL = 1.0  # seconds; ticks are more frequent than anybody reads gauges
 log = structlog.get_logger(__name__)
 
 
@@ -49,6 +50,7 @@ class Courier:
         self._lines: Mapping[str, Line] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
+        self._next_report = 0.0
 
     # -- Processor
 
@@ -76,9 +78,14 @@ class Courier:
         return None
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
-        """Report how much waits."""
+        """Report how much waits, and how the buckets stand."""
+        now, recorder = self._setup.waiter.now(), self._setup.recorder
+        if now < self._next_report:
+            return {}
+        self._next_report = now + REPORT_INTERVAL
         for name, line in self._lines.items():
-            self._setup.recorder.pending(name, len(line.schedule) + line.running)
+            recorder.pending(name, len(line.schedule) + line.running)
+            recorder.bucket(name, line.pacer.snapshot(), line.blocked(now))
         return {}
 
     def close(self, shard: Shard) -> None:

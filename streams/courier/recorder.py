@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -18,7 +19,7 @@ class Recorder(Protocol):
         ...
 
     def rejected(self, topic: str, reason: str) -> None:
-        """A consumed record went to the dead letters without ever becoming work."""
+        """A consumed record, or the work it asked for, went to the dead letters."""
         ...
 
     def pending(self, account: str, rows: int) -> None:
@@ -27,6 +28,15 @@ class Recorder(Protocol):
 
     def stopped(self, account: str, reason: str) -> None:
         """All work of an account waits: unauthorised, unavailable; an empty reason when it goes on."""
+        ...
+
+    def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
+        """How the account's bucket stands: connectors.kit.pacing.Pacer.snapshot. `blocked`: seconds until something may
+        be sent again, 0 when nothing forbids it."""
+        ...
+
+    def waited(self, lane: str, seconds: float) -> None:
+        """The first request of a piece of work was admitted, so long after the work was due."""
         ...
 
     def polled(self, account: str, resource: str, seen: int, changed: int) -> None:
@@ -54,6 +64,12 @@ class Silent:
         return
 
     def stopped(self, account: str, reason: str) -> None:
+        return
+
+    def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
+        return
+
+    def waited(self, lane: str, seconds: float) -> None:
         return
 
     def polled(self, account: str, resource: str, seen: int, changed: int) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connectors import catalog
 from connectors.kit.clock import SystemClock
 from connectors.kit.http import HttpSender
 from connectors.kit.metrics import (
+    COURIER_BLOCKED_SECONDS,
+    COURIER_BUCKET_LEVEL,
+    COURIER_BUCKET_LIMIT,
+    COURIER_BUCKET_REFILL,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
     COURIER_PUSHES,
     COURIER_TASKS,
     COURIER_THROTTLED,
+    COURIER_WAIT_SECONDS,
     PIPELINE_DEAD_LETTERS,
     Metrics,
 )
@@ -28,7 +35,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.xref import XrefReplica
 from streams.worker.exits import die
 
-QUARANTINE_MARGIN = 1.0  # seconds beyond the time in which a request may still land
+FINISHED = frozenset({"applied", "no_op", "filtered", "parked", "dead"})
 
 
 class Metered:
@@ -45,7 +52,8 @@ class Metered:
             self._metrics.counter(COURIER_THROTTLED, self._platform, account).inc()
 
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
-        self._metrics.counter(COURIER_PUSHES, self._platform, account, result).inc()
+        if result in FINISHED:  # the others are attempts, and their calls are counted
+            self._metrics.counter(COURIER_PUSHES, self._platform, account, result).inc()
 
     def rejected(self, topic: str, reason: str) -> None:
         self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", reason).inc()
@@ -56,11 +64,22 @@ class Metered:
     def stopped(self, account: str, reason: str) -> None:
         self._metrics.gauge(COURIER_TASKS, self._platform, account, "stopped").set(bool(reason))
 
+    def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
+        for metric, name in _LEVELS:
+            self._metrics.gauge(metric, self._platform, account).set(snapshot[name])
+        self._metrics.gauge(COURIER_BLOCKED_SECONDS, self._platform, account).set(blocked)
+
+    def waited(self, lane: str, seconds: float) -> None:
+        self._metrics.histogram(COURIER_WAIT_SECONDS, self._platform, lane).observe(max(0.0, seconds))
+
     def polled(self, account: str, resource: str, seen: int, changed: int) -> None:
         return
 
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
         self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", "mass_delete_brake").inc()
+
+
+_LEVELS = ((COURIER_BUCKET_LEVEL, "level"), (COURIER_BUCKET_LIMIT, "limit"), (COURIER_BUCKET_REFILL, "refill"))
 
 
 def run(settings: Settings, config: Config, platform: str) -> None:
@@ -84,7 +103,7 @@ def run(settings: Settings, config: Config, platform: str) -> None:
         Metered(metrics, platform),
         CourierSettings(
             request_timeout=timeout,
-            limits=Limits(quarantine=timeout + defaults.intent_age + QUARANTINE_MARGIN),
+            limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
     )
 

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from connectors.kit.metrics import Metrics
 from schemas import headers, topics
 from schemas.codec import Codec
-from schemas.entities import EntityType, Op
+from schemas.entities import EntityType, Op, Rank
 from schemas.headers import EventFacts, Header, InvalidHeader
 from schemas.topics import Profile
 from streams.core.entity import EMPTY, ENTRY_SIZE, HEAD_SIZE, NOTHING, Contribution, Entity
@@ -22,6 +23,7 @@ from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.policy import OrderingMode
 from streams.core.reorder import Held, Release, Reorder
 from streams.core.resolve import Observation, Outcome, resolve, to_push
+from streams.resolver.measure import STAGE, Measures
 from streams.resolver.outputs import Source, decision, push
 from streams.resolver.routes import Member, Route, Routes
 from streams.runtime.deadletters import DeadLetters, Trouble
@@ -32,7 +34,6 @@ _PLACE = struct.Struct(">QQ")  # applied offset, shard sequence
 _SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE
 _NOTHING_ASKED = b"\0"
 _WON, _UNCHANGED = Outcome.WON, Outcome.UNCHANGED
-STAGE = "resolver"
 
 
 class Resolver:
@@ -45,16 +46,21 @@ class Resolver:
         profile: Profile,
         now: Callable[[], int] = lambda: time.time_ns() // 1000,
         monotonic: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
         self._routes = routes
         self._codec = codec
         self._profile = profile
         self._now = now
         self._monotonic = monotonic
+        self._measures = Measures(metrics or Metrics())
         self._dead_letters = DeadLetters(codec, STAGE, profile)
         self._reorder = Reorder()
         self._ledger = LedgerBuffer()
         self._applied: dict[str, int] = {}
+        self._told: dict[str, int | None] = {}  # limits as the runtime knows them
+        self._opened: dict[bytes, int] = {}  # stream -> watermark when the shard was opened
+        self._reread: dict[bytes, bytes] = {}  # source -> content released last, of events that were read again
         self._sequence = 0
 
     # -- life
@@ -63,6 +69,9 @@ class Resolver:
         self._reorder = Reorder()
         self._ledger = LedgerBuffer()
         self._applied = {}
+        self._told = {}
+        self._opened = {}
+        self._reread = {}
         self._sequence = 0
         for key, value in shard.rows.scan(b"P"):
             self._applied[key[1:].decode()], sequence = _PLACE.unpack(value)
@@ -70,10 +79,11 @@ class Resolver:
         for key, value in shard.rows.scan(b"W"):
             ordering = self._routes.orderings.get(key[9])
             if ordering is not None:
-                self._reorder.set_watermark(key[1:], ordering, _U64.unpack(value)[0])
+                self._opened[key[1:]] = _U64.unpack(value)[0]
+                self._reorder.set_watermark(key[1:], ordering, self._opened[key[1:]])
 
     def close(self, shard: Shard) -> None:
-        return
+        self._measures.holds(shard.number, 0)
 
     # -- work
 
@@ -84,22 +94,27 @@ class Resolver:
             try:
                 self._event(shard, topic, record, arrival, again=record.offset < applied)
             except InvalidHeader as error:
-                self._dead(shard, topic, record, str(error))
+                if record.offset >= applied:
+                    self._dead(shard, topic, record, str(error))
         self._release(shard, self._reorder.drain(arrival))
         self._applied[topic] = max(applied, records[-1].offset + 1)
         self._keep_place(shard, topic)
-        self._ledger.flush(shard.rows)
-        return self._reorder.limit(topic)
+        self._ledger.flush(shard.rows, self._measures.counted)
+        self._measures.holds(shard.number, len(self._reorder))
+        limit = self._told[topic] = self._reorder.limit(topic)
+        return limit
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
         released = self._reorder.drain(self._monotonic())
-        if not released:
-            return {}
-        self._release(shard, released)
-        touched = {event.topic for event, _ in released}
-        for topic in touched:
-            self._keep_place(shard, topic)
-        return {topic: self._reorder.limit(topic) for topic in touched}
+        if released:
+            self._release(shard, released)
+            self._measures.holds(shard.number, len(self._reorder))
+            for topic in {event.topic for event, _ in released}:
+                self._keep_place(shard, topic)
+        limits = {topic: self._reorder.limit(topic) for topic in self._told}
+        moved = {topic: limit for topic, limit in limits.items() if limit != self._told[topic]}
+        self._told |= moved
+        return moved
 
     def _keep_place(self, shard: Shard, topic: str) -> None:
         shard.rows.put(b"P" + topic.encode(), _PLACE.pack(self._applied[topic], self._sequence))
@@ -112,14 +127,15 @@ class Resolver:
     def _event(self, shard: Shard, topic: str, record: Incoming, arrival: float, *, again: bool) -> None:
         fact = _fact(record)
         event_id, version, account, code = fact[:16], fact[16:45], fact[53:61], fact[70]
-        key = record.key
-        if key is None or code not in self._routes.orderings:
-            raise InvalidHeader(f"type code {code} is unknown here" if key else "the record has no key")
+        key = _key(record)
+        if code not in self._routes.orderings:
+            raise InvalidHeader(f"type code {code} is unknown here")
         rows = shard.rows
         row = rows.get(b"E" + key)
         if again:
-            if not shard.seen(event_id) and not self._reorder.holds(event_id):
-                self._order(shard, topic, record, fact, arrival, row, Outcome.SUPERSEDED)
+            if not (shard.seen(event_id) or self._reorder.holds(event_id) or self._released_before(fact, key)):
+                overtaken = row is not None and version < _known(row, account)
+                self._order(shard, topic, record, fact, arrival, row, None, newer_known=overtaken)
             return
         if row is None or (len(row) == _SINGLE_SIZE and row[HEAD_SIZE : HEAD_SIZE + 8] == account):
             outcome, row = self._alone(shard, record, fact, key, row)
@@ -139,6 +155,14 @@ class Resolver:
         tally = self._ledger.tally(Book.EVENTS, self._routes.label(account), day_of(_U64.unpack(fact[61:69])[0]))
         tally["received"] += 1
         tally["late" if late and outcome is Outcome.SUPERSEDED else outcome.value] += 1
+
+    def _released_before(self, fact: bytes, key: bytes) -> bool:
+        """Of an unseen event that is read again: whether its version went out under another id, so that it was a
+        duplicate. What was held at the crash is ahead of the watermark as it was then."""
+        stream, clock = fact[53:61] + fact[70:71], _U64.unpack_from(fact, 16)[0]
+        if self._routes.orderings[fact[70]].mode is OrderingMode.TIME and clock <= self._opened.get(stream, 0):
+            return True
+        return self._reorder.holds_version(key + fact[53:61], fact[16:45])
 
     def _alone(
         self, shard: Shard, record: Incoming, fact: bytes, key: bytes, row: bytes | None
@@ -250,11 +274,12 @@ class Resolver:
         fact: bytes,
         arrival: float,
         row: bytes | None,
-        outcome: Outcome,
+        outcome: Outcome | None,
         *,
         newer_known: bool = False,
     ) -> bool:
-        """Give the event to the reorder stage of its type. Returns whether it went out late."""
+        """Give the event to the reorder stage of its type. `outcome` is None for one that was applied before a crash.
+        Returns whether it went out late."""
         code, account = fact[70], fact[53:61]
         ordering = self._routes.orderings[code]
         mode = ordering.mode
@@ -262,7 +287,7 @@ class Resolver:
             shard.saw(fact[:16])
             return newer_known
         key = record.key or b""
-        payload = (code, key, record.value, outcome is _UNCHANGED)
+        payload = (code, key, record.value, None if outcome is None else outcome is _UNCHANGED)
         version = fact[16:45]
         clock = _U64.unpack_from(version)[0]
         event = Held(
@@ -280,6 +305,9 @@ class Resolver:
     def _release(self, shard: Shard, released: Sequence[Release]) -> None:
         for event, late in released:
             code, key, value, unchanged = event.payload
+            if unchanged is None:
+                unchanged = self._reread.get(event.source) == event.version[21:]
+                self._reread[event.source] = event.version[21:]
             self._sequence += 1
             facts = EventFacts(self._sequence, event.event_id, late, unchanged)
             shard.emit(_EVENTS[code], shard.number, key, value, [(headers.NAME, facts.pack())])
@@ -300,10 +328,16 @@ class Resolver:
 
     def _dead(self, shard: Shard, topic: str, record: Incoming, detail: str) -> None:
         self._dead_letters.emit(shard, topic, record, Trouble("invalid_header", detail), self._now())
+        self._measures.died("invalid_header")
         tally = self._ledger.tally(Book.EVENTS, "unknown", day_of(self._now()))
         tally["received"] += 1
         tally["dead"] += 1
 
+
+# What the fast path must be able to trust is checked as bytes; everything else of a header is only passed on.
+_OPS = frozenset(Op)
+_LAST_RANK = max(Rank)
+_LAST_TIME = (253_402_300_799_999_999).to_bytes(8, "big")  # the end of the year 9999, microseconds
 
 _STATE = {kind.code: topics.state(kind) for kind in EntityType}
 _EVENTS = {kind.code: topics.events(kind) for kind in EntityType}
@@ -316,7 +350,17 @@ def _fact(record: Incoming) -> bytes:
     if len(fact) < headers.FIXED_SIZE or fact[69] != headers.FORMAT:
         Header.unpack(fact)
         raise InvalidHeader("not a header of a known format")
+    if fact[71] not in _OPS or fact[24] > _LAST_RANK or fact[61:69] > _LAST_TIME or fact[45:53] > _LAST_TIME:
+        raise InvalidHeader(f"op {fact[71]}, rank {fact[24]} or one of its times is not a possible one")
     return fact
+
+
+def _key(record: Incoming) -> bytes:
+    """A golden key as bytes: three encoded parts. Raises InvalidHeader."""
+    key = record.key
+    if key is None or not key.isascii() or key.count(b"|") != 2:
+        raise InvalidHeader(f"the record's key is not a golden key: {key!r}")
+    return key
 
 
 def _entry(row: bytes | None, account: bytes) -> Contribution | None:

@@ -21,15 +21,15 @@ def routes_of(config: Config) -> Routes:
 def run(settings: Settings, config: Config) -> None:
     """Work until SIGTERM."""
     codec = open_codec(settings.registry, settings.schema_cache)
-    table, profile = routes_of(config), settings.topics()
+    table, profile, metrics = routes_of(config), settings.topics(), Metrics()
     host(
         settings,
         Hosted(
             Role.RESOLVER,
             (topics.INBOUND, topics.INBOUND_BULK),
             topics.RESOLVE_CHANGELOG,
-            lambda: Resolver(table, codec, profile),
+            lambda: Resolver(table, codec, profile, metrics=metrics),
             seen=topics.RESOLVE_SEEN,
         ),
-        Metrics(),
+        metrics,
     )

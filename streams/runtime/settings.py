@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         "platform); 0: any.",
     )
     vendor_timeout: Seconds = Field(20.0, description="Longest a request to a vendor may take, s.")
+    courier_quarantine_margin: Seconds = Field(
+        10.0,
+        description="How long beyond SLUICE_VENDOR_TIMEOUT an unanswered write may still be carried out by the vendor, "
+        "s; until then nothing newer is written to the same entity.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("console", description="json for machines, console for people.")
 

@@ -100,7 +100,7 @@ class Processor(Protocol):
         ...
 
     def close(self, shard: Shard) -> None:
-        """The shard is being revoked; its last transaction is committed afterwards."""
+        """The shard is being revoked. What a Worker writes here is still committed; what others write is not."""
         ...
 
 

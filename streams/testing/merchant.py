@@ -174,6 +174,7 @@ class Merchant:
             "SLUICE_HTTP_HOST": "127.0.0.1",
             "SLUICE_HEALTH_PORT_BASE": "0",
             "SLUICE_VENDOR_TIMEOUT": str(self.scale.vendor_timeout),
+            "SLUICE_COURIER_QUARANTINE_MARGIN": "1",  # the fake shops carry out at once what they carry out
             "SLUICE_TRANSACTION_TIMEOUT_MS": "15000",
         }
 
