@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.testing import broker
 from streams.testing.broker import Endpoints
@@ -17,6 +18,13 @@ from streams.testing.broker import Endpoints
 TESTS = Path(__file__).parent
 BROKER_VARIABLES = {"SLUICE_BOOTSTRAP", "SLUICE_REGISTRY", "SLUICE_BROKER"}
 WITHOUT_NETWORK = {"unit", "property"}
+
+
+# The same examples in every run, so that a red run is a red change; HYPOTHESIS_PROFILE=explore looks further.
+_CALM = (HealthCheck.too_slow, HealthCheck.data_too_large)
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=_CALM)
+settings.register_profile("explore", max_examples=1_000, deadline=None, suppress_health_check=_CALM)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(scope="session")

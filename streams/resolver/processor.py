@@ -59,7 +59,7 @@ class Resolver:
         self._ledger = LedgerBuffer()
         self._applied: dict[str, int] = {}
         self._told: dict[str, int | None] = {}  # limits as the runtime knows them
-        self._opened: dict[bytes, int] = {}  # stream -> watermark when the shard was opened
+        self._behind: set[str] = set()  # topics of which applied events may still be read again
         self._reread: dict[bytes, bytes] = {}  # source -> content released last, of events that were read again
         self._sequence = 0
 
@@ -70,17 +70,17 @@ class Resolver:
         self._ledger = LedgerBuffer()
         self._applied = {}
         self._told = {}
-        self._opened = {}
+        self._behind = set()
         self._reread = {}
         self._sequence = 0
         for key, value in shard.rows.scan(b"P"):
             self._applied[key[1:].decode()], sequence = _PLACE.unpack(value)
             self._sequence = max(self._sequence, sequence)
+        self._behind = set(self._applied)
         for key, value in shard.rows.scan(b"W"):
             ordering = self._routes.orderings.get(key[9])
             if ordering is not None:
-                self._opened[key[1:]] = _U64.unpack(value)[0]
-                self._reorder.set_watermark(key[1:], ordering, self._opened[key[1:]])
+                self._reorder.set_watermark(key[1:], ordering, _U64.unpack(value)[0])
 
     def close(self, shard: Shard) -> None:
         self._measures.holds(shard.number, 0)
@@ -97,6 +97,8 @@ class Resolver:
                 if record.offset >= applied:
                     self._dead(shard, topic, record, str(error))
         self._release(shard, self._reorder.drain(arrival))
+        if records[-1].offset + 1 >= applied:
+            self._behind.discard(topic)
         self._applied[topic] = max(applied, records[-1].offset + 1)
         self._keep_place(shard, topic)
         self._ledger.flush(shard.rows, self._measures.counted)
@@ -133,7 +135,11 @@ class Resolver:
         rows = shard.rows
         row = rows.get(b"E" + key)
         if again:
-            if not (shard.seen(event_id) or self._reorder.holds(event_id) or self._released_before(fact, key)):
+            if not (
+                shard.seen(event_id)
+                or self._reorder.holds(event_id)
+                or self._reorder.holds_version(key + account, version)
+            ):
                 overtaken = row is not None and version < _known(row, account)
                 self._order(shard, topic, record, fact, arrival, row, None, newer_known=overtaken)
             return
@@ -148,7 +154,9 @@ class Resolver:
         ):
             outcome = Outcome.DUPLICATE
         late = False
-        if outcome is not Outcome.DUPLICATE:
+        if outcome is Outcome.DUPLICATE:
+            self._note_duplicate(shard, event_id, key + account, version)
+        else:
             late = self._order(
                 shard, topic, record, fact, arrival, row, outcome, newer_known=version < _known(row, account)
             )
@@ -156,13 +164,13 @@ class Resolver:
         tally["received"] += 1
         tally["late" if late and outcome is Outcome.SUPERSEDED else outcome.value] += 1
 
-    def _released_before(self, fact: bytes, key: bytes) -> bool:
-        """Of an unseen event that is read again: whether its version went out under another id, so that it was a
-        duplicate. What was held at the crash is ahead of the watermark as it was then."""
-        stream, clock = fact[53:61] + fact[70:71], _U64.unpack_from(fact, 16)[0]
-        if self._routes.orderings[fact[70]].mode is OrderingMode.TIME and clock <= self._opened.get(stream, 0):
-            return True
-        return self._reorder.holds_version(key + fact[53:61], fact[16:45])
+    def _note_duplicate(self, shard: Shard, event_id: bytes, source: bytes, version: bytes) -> None:
+        """A duplicate under another id: remember it as done, or it would be taken for a held event when it is read
+        again. Not while the event it repeats may be waiting or may still have to be read again: that one would be
+        lost."""
+        waiting = self._reorder.holds(event_id) or self._reorder.holds_version(source, version)
+        if not (waiting or self._behind or shard.seen(event_id)):
+            shard.saw(event_id)
 
     def _alone(
         self, shard: Shard, record: Incoming, fact: bytes, key: bytes, row: bytes | None
