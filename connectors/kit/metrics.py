@@ -74,7 +74,7 @@ MAPPER_RECORDS = Counter(
     "sluice_mapper_records_total",
     ("platform", "outcome"),
     "Raw records by outcome: mapped, ignored, fetch, dead.",
-    "dead: `sluice explain` a dead letter of this stage; ignored: a topic is subscribed that nobody maps.",
+    "dead: `sluice deadletters list` shows them; ignored: a topic is subscribed that nobody maps.",
 )
 MAPPER_EVENTS = Counter(
     "sluice_mapper_events_total",
@@ -186,7 +186,7 @@ PIPELINE_DEAD_LETTERS = Counter(
     "sluice_pipeline_dead_letters_total",
     ("stage", "reason"),
     "Records given up, by stage and reason.",
-    "Look at one with `sluice explain`, mend the cause, redrive.",
+    "`sluice deadletters show` one, mend the cause, send it again.",
 )
 PIPELINE_LAG_SECONDS = Gauge(
     "sluice_pipeline_lag_seconds",

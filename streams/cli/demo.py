@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -107,8 +108,6 @@ def _explain(console: Console, merchant: Merchant) -> None:
 
 
 def _environment(merchant: Merchant) -> dict[str, str]:
-    import os
-
     return {**os.environ, **merchant.environment("demo"), "COLUMNS": "120"}
 
 

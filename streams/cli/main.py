@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "config": "streams.cli.config:config",
+    "deadletters": "streams.cli.deadletters:deadletters",
     "demo": "streams.cli.demo:demo",
     "explain": "streams.cli.explain:explain",
     "ledger": "streams.cli.ledger:ledger",

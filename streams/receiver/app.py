@@ -148,7 +148,7 @@ class Receiver:
         if found is None or source is None or found.platform != platform:
             raise UnknownRoute(
                 f"no account {account!r} of tenant {tenant!r} takes webhooks of {platform!r}",
-                hint="compare the webhook's address with `sluice accounts list`",
+                hint="compare the webhook's address with the accounts that `sluice config check` reads",
             )
         return found, source
 
