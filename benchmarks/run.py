@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import click
 
+from benchmarks import w1, w2a
 from streams.testing.broker import endpoints
 
 VERSIONS = ("confluent-kafka", "faust-streaming", "aiokafka", "rocksdict", "aiohttp", "fastavro")
@@ -24,12 +25,8 @@ def main(workload: str, events: int | None, keys: int, seed: int, mode: str) -> 
     """Run WORKLOAD on a real broker (given, testcontainers or the local stack) and print what was measured."""
     with endpoints() as place:
         if workload == "W2a":
-            from benchmarks import w2a
-
             result = w2a.run(place.bootstrap, place.registry, events or 1_000_000, keys, seed, mode)
         else:
-            from benchmarks import w1
-
             result = w1.run(place.bootstrap, place.registry, events or 200_000)
     result["python"] = platform.python_version()
     result["versions"] = {name: version(name) for name in VERSIONS}
