@@ -180,6 +180,9 @@ class Bench:
         assert rows == dict(counts), "the changelog is not the fold of the log"
 
 
+COUNTER, READY = "tests.integration.counter", "shards assigned"
+
+
 @dataclass
 class Member:
     """A process of the counter role, or of another module that takes JSON. It does not survive its `with` block."""
@@ -188,8 +191,9 @@ class Member:
     name: str
     folder: Path
     options: dict[str, Any] = field(default_factory=dict)
-    module: str = "tests.integration.counter"
+    module: str = COUNTER
     process: subprocess.Popen[bytes] | None = None
+    ready_before: int = 0  # assignments that earlier processes of this name had logged
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -206,6 +210,7 @@ class Member:
             **self.options,
             **options,
         }
+        self.ready_before = self.text().count(READY)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, json.dumps(asked)],
@@ -215,6 +220,9 @@ class Member:
                 env={**os.environ, "PYTHONWARNINGS": "ignore"},
             )
         return self
+
+    def _ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
 
     def __enter__(self) -> Member:
         return self
@@ -243,6 +251,9 @@ class Member:
 
     def stop(self) -> float:
         """SIGTERM; returns the seconds it took to exit with 0."""
+        # Before a process has installed its handlers, the signal ends it at once, and that is not what is tested.
+        if self.module == COUNTER:
+            until(lambda: self.text().count(READY) > self.ready_before or self._ended(), f"{self.name} is ready")
         started = time.monotonic()
         self.send(signal.SIGTERM)
         code = self.wait()
