@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.measure import listener, per_million, usage
 from benchmarks.process import role
@@ -34,6 +34,11 @@ ordering: {{default: {{mode: {mode}, lateness: 0.5}}}}
 """
 DEADLINE = 600.0  # seconds
 GROUP = "resolver"
+_LOADING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 def run(bootstrap: str, registry: str, events: int, keys: int, seed: int, mode: str) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def _until_committed(kafka: dict[str, Any], prefix: str, pid: int, records: int,
     broker_before = usage(broker).cpu if broker else 0.0
     began, first, half, peak = time.monotonic(), None, None, 0.0
     while True:
-        done = sum(max(0, tp.offset) for tp in group.committed(partitions, 10))
+        done = _committed(group, partitions)
         now, used = time.monotonic(), usage(pid)
         peak = max(peak, used.rss_mib)
         if done and first is None:
@@ -90,6 +95,16 @@ def _until_committed(kafka: dict[str, Any], prefix: str, pid: int, records: int,
         "wall_rate_with_start": round(records / (now - began)),
         "rss_mib": round(peak),
     }
+
+
+def _committed(group: Consumer, partitions: list[TopicPartition]) -> int:
+    """Records the group has committed; 0 as long as a broker that has just started loads its groups."""
+    try:
+        return sum(max(0, tp.offset) for tp in group.committed(partitions, 10))
+    except KafkaException as error:
+        if error.args[0].code() in _LOADING:
+            return 0
+        raise
 
 
 def _oracle(kafka: dict[str, Any], prefix: str, workload: Workload, mode: str) -> dict[str, Any]:

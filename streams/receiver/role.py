@@ -85,6 +85,13 @@ def web_runner(app: web.Application, drain: float) -> web.AppRunner:
     )
 
 
+async def set_up(runner: web.AppRunner, receiver: Receiver) -> None:
+    """Make the runner ready to listen, deliveries past the application's router."""
+    await runner.setup()
+    assert runner.server is not None
+    runner.server.request_handler = receiver.directly(runner.server.request_handler)
+
+
 class RunningReceiver:
     """A receiver that serves: `async with RunningReceiver(...) as running: running.port`."""
 
@@ -119,7 +126,7 @@ class RunningReceiver:
         self.port = int(listener.getsockname()[1])
         self._producer.start()
         self._watch = asyncio.create_task(self._reachability.watch(self._beat), name="broker-reachability")
-        await self._runner.setup()
+        await set_up(self._runner, self.receiver)
         await web.SockSite(self._runner, listener).start()
         self.health.to(State.READY)
         log.info("receiver listens", host=self._settings.host, port=self.port)

@@ -114,7 +114,13 @@ def host(settings: Settings, hosted: Hosted, metrics: Metrics) -> None:
         health.to(State.READY)
 
     app = make_app(
-        Membership(settings.bootstrap, plan.group, settings.instance_id, settings.session_timeout_ms / 1000),
+        Membership(
+            settings.bootstrap,
+            plan.group,
+            settings.instance_id,
+            settings.session_timeout_ms / 1000,
+            str(plan.state_dir / "faust"),
+        ),
         tuple(settings.topic_prefix + name for name in hosted.inputs),
         shards,
         credentials=login,

@@ -36,6 +36,7 @@ class Membership:
     group: str
     instance_id: str
     session_timeout: float = 45.0
+    datadir: str = ".sluice/faust"  # Faust makes it and keeps nothing there
 
 
 class ShardApp(faust.App):
@@ -81,7 +82,7 @@ def make_app(
         agent_supervisor="mode.CrashingSupervisor",
         web_enabled=False,
         autodiscover=False,
-        datadir=None,
+        datadir=member.datadir,
     )
     app.shard_host = host
     app.shard_fetch = fetch or FetchOptions()

@@ -24,7 +24,7 @@ from streams.receiver.app import Limits, Receiver
 from streams.receiver.envelope import RawRecords
 from streams.receiver.measure import Measures
 from streams.receiver.producer import MemoryProducer
-from streams.receiver.role import web_runner
+from streams.receiver.role import set_up, web_runner
 from streams.runtime.raw import ACKNOWLEDGE_ONLY, from_record
 
 SECRET = "hush"
@@ -117,12 +117,68 @@ async def door() -> AsyncIterator[Door]:
         accounts, PLATFORMS, RawRecords(CODEC), sink, limits=limits, measures=Measures(metrics), now=lambda: NOW
     )
     runner = web_runner(receiver.application(), drain=1.0)
-    await runner.setup()
+    await set_up(runner, receiver)
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{port}") as client:
         yield Door(sink, receiver, client, metrics, port)
     await runner.cleanup()
+
+
+async def talk(door: Door, *requests: bytes) -> list[bytes]:
+    """Heads of the answers to requests on one connection, sent one after the other; b"" when it was closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    heads = []
+    try:
+        for request in requests:
+            writer.write(request)
+            try:
+                heads.append(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                heads.append(b"")
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    return heads
+
+
+def plain(body: bytes, path: str = PATH, version: str = "1.1", **headers: str) -> bytes:
+    """A request as bytes."""
+    given = {**signed(body), "Host": "x", "Content-Length": str(len(body)), **headers}
+    lines = [f"POST {path} HTTP/{version}", *(f"{name}: {value}" for name, value in given.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def test_a_connection_serves_one_delivery_after_the_other_each_answer_dated(door: Door) -> None:
+    heads = await talk(door, plain(b"{}"), plain(b"[]"))
+    assert [head.split(b"\r\n")[0] for head in heads] == [b"HTTP/1.1 200 OK"] * 2
+    assert all(b"\r\nContent-Length: 0\r\n" in head and b"\r\nDate: " in head for head in heads)
+    assert len(door.sink.records) == 2
+
+
+@pytest.mark.parametrize("old", [{"version": "1.0"}, {"Connection": "close"}])
+async def test_a_vendor_that_wants_its_connection_closed_gets_it_closed(door: Door, old: dict[str, Any]) -> None:
+    first, second = await talk(door, plain(b"{}", **old), plain(b"[]", **old))
+    assert first.split(b"\r\n")[0].endswith(b" 200 OK")
+    assert second == b""
+
+
+@pytest.mark.parametrize("path", ["/webhooks/shopify/acme/sho%70", f"{PATH}?from=here"])
+async def test_an_address_in_another_spelling_is_the_same_account(door: Door, path: str) -> None:
+    assert (await talk(door, plain(b"{}", path)))[0].startswith(b"HTTP/1.1 200 ")
+    assert len(door.sink.records) == 1
+
+
+async def test_a_vendor_that_asks_first_is_told_to_go_on(door: Door) -> None:
+    heads = await talk(door, plain(b"{}", Expect="100-continue"), b"")
+    assert [head.split(b" ")[1] for head in heads] == [b"100", b"200"]
+    assert len(door.sink.records) == 1
+
+
+async def test_only_posts_are_deliveries(door: Door) -> None:
+    async with door.client.get(PATH) as reply:
+        assert reply.status == 405
+    assert door.sink.records == []
 
 
 async def test_an_authentic_delivery_is_stored_byte_for_byte_and_acknowledged(door: Door) -> None:

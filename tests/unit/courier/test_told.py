@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.kit.contract import Request
+from connectors.kit.contract import Account, Flow, Request, Write, Written
 from connectors.kit.errors import Retry
 from connectors.kit.metrics import (
     COURIER_BLOCKED_SECONDS,
@@ -21,6 +21,7 @@ from connectors.kit.metrics import (
 )
 from schemas import topics
 from streams.courier.role import Metered
+from tests.unit.courier.shop import ScriptedPlatform, body
 from tests.unit.courier.world import Noted, World, breathe, fetch, key, task
 
 SNAPSHOT = {"level": 40.0, "limit": 100.0, "refill": 2.5, "blocked_until": 0.0}
@@ -71,6 +72,21 @@ async def test_the_wait_of_a_retry_begins_when_the_retry_is_due() -> None:
     await world.advance(60)
     assert len(world.shop.requests) == 2
     assert told.waits == [("normal", 0.0)] * 2
+    await world.stop()
+
+
+async def test_only_the_first_request_of_a_piece_of_work_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_two_steps(self: ScriptedPlatform, account: Account, write: Write) -> Flow:
+        for _ in range(2):
+            yield Request("POST", "set", "set", "/set", body=body(write), writes=True)
+        return Written()
+
+    monkeypatch.setattr(ScriptedPlatform, "write", in_two_steps)
+    world, told = await listened()
+    world.push(task("A", 1))
+    await world.advance(1)
+    assert len(world.shop.requests) == 2
+    assert told.waits == [("normal", 0.0)]
     await world.stop()
 
 
