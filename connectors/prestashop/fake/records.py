@@ -11,23 +11,6 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """One accepted write, for oracles. `actor`: api or admin; `request_id`: x-request-id of the call; `changed`:
-    false when it left what was there; `at`: microseconds UTC."""
-
-    sequence: int
-    at: int
-    actor: str
-    kind: str
-    remote_id: str
-    sku: str
-    value: str
-    changed: bool
-    location: str = ""
-    request_id: str = ""
-
-
-@dataclass(frozen=True)
 class Sold:
     """A sellable unit: a combination, or a product without any."""
 

@@ -21,15 +21,15 @@ from aiohttp import web
 from connectors.kit import golden
 from connectors.kit.clock import Clock, SystemClock
 from connectors.kit.contract import Account
+from connectors.kit.fakeserver import MOST_BODY, Backstage, hang_up
 from connectors.prestashop.fake.api import Answer, Api, Call
-from connectors.prestashop.fake.edits import BadEdit, edit
+from connectors.prestashop.fake.edits import edit
 from connectors.prestashop.fake.limit import Limit
-from connectors.prestashop.fake.options import Options, UnknownOption
+from connectors.prestashop.fake.options import Options
 from connectors.prestashop.fake.schema import ORDERS, PRODUCTS
-from connectors.prestashop.fake.store import NotThere, Shop
+from connectors.prestashop.fake.store import Shop
 
 _VERSION = "8.2.0"
-_MOST_BODY = 4 * 1024 * 1024
 _NOTICE = b"<br />\n<b>Notice</b>:  Undefined index: id_shop in <b>/classes/Product.php</b> on line <b>6021</b><br />\n"
 _AWAY = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
 
@@ -74,13 +74,9 @@ class FakePrestaShop:
         return Account(tenant, id, "prestashop", self.base_url, {**known, **settings}, secrets)
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=_MOST_BODY)
+        application = web.Application(client_max_size=MOST_BODY)
         application.router.add_route("*", "/api/{path:.*}", self._webservice)
-        application.router.add_get("/_fake/state", self._state)
-        application.router.add_get("/_fake/journal", self._journal)
-        application.router.add_get("/_fake/stats", self._stats)
-        application.router.add_post("/_fake/edit", self._edit)
-        application.router.add_post("/_fake/control", self._control)
+        Backstage(self, lambda values: edit(self.shop, values)).add_to(application.router)
         return application
 
     # ------------------------------------------------------------------------------------------- vendor side
@@ -103,15 +99,9 @@ class FakePrestaShop:
             return web.Response(status=503 if options.outage else 502, body=_AWAY, content_type="text/html")
         answer = self.api.answer(_call(request, body))
         if lost and answer.wrote:
-            return self._lose(request)
+            self.lost_replies += 1
+            return hang_up(request)
         return self._reply(answer, notice=notice)
-
-    def _lose(self, request: web.Request) -> web.StreamResponse:
-        """It was carried out, and nobody hears of it."""
-        self.lost_replies += 1
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
 
     def _reply(self, answer: Answer, *, notice: bool) -> web.Response:
         headers = {"Access-Time": str(self.shop.now // 1_000_000), "X-Powered-By": "PrestaShop Webservice"}
@@ -158,38 +148,8 @@ class FakePrestaShop:
             "options": {**asdict(self.options), "key": ""},
         }
 
-    async def _state(self, request: web.Request) -> web.Response:
-        return _json(self.state())
-
-    async def _journal(self, request: web.Request) -> web.Response:
-        text = request.query.get("after", "0")
-        if not text.isdecimal():
-            return _json({"error": f"after is a sequence, not {text!r}"}, 400)
-        return _json([asdict(entry) for entry in self.shop.journal[int(text) :]])
-
-    async def _stats(self, request: web.Request) -> web.Response:
-        return _json(self.stats())
-
-    async def _edit(self, request: web.Request) -> web.Response:
-        try:
-            return _json(edit(self.shop, orjson.loads(await request.read())))
-        except (BadEdit, NotThere, orjson.JSONDecodeError) as error:
-            return _json({"error": str(error)}, 400)
-
-    async def _control(self, request: web.Request) -> web.Response:
-        try:
-            values = orjson.loads(await request.read())
-            self.options.change(values if isinstance(values, dict) else {"": values})
-        except (UnknownOption, orjson.JSONDecodeError) as error:
-            return _json({"error": str(error)}, 400)
-        return _json({"changed": sorted(values)})
-
 
 def _call(request: web.Request, body: bytes) -> Call:
     headers = {name.lower(): value for name, value in request.headers.items()}
     path = request.match_info["path"].strip("/")
     return Call(request.method, path, dict(request.query), headers, body)
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")

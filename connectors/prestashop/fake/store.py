@@ -9,16 +9,14 @@ from zoneinfo import ZoneInfo
 
 from connectors.kit import golden
 from connectors.kit.clock import Clock
+from connectors.kit.fakeshop import Accepted, NotThere
 from connectors.prestashop import times
 from connectors.prestashop.fake.options import Options
-from connectors.prestashop.fake.records import Accepted, Index, Row, Sold
+from connectors.prestashop.fake.records import Index, Row, Sold
 from connectors.prestashop.fake.schema import COMBINATIONS, ORDERS, PRODUCTS, RESOURCES, STOCK, Resource
 
 API, ADMIN = "api", "admin"
-
-
-class NotThere(LookupError):
-    """The shop has no such record."""
+__all__ = ["ADMIN", "API", "NotThere", "Shop"]
 
 
 class Shop:

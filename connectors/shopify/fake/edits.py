@@ -6,13 +6,10 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from connectors.kit.fakeshop import BadEdit, Values, carry_out
 from connectors.shopify.fake.store import Shop
 
-Values = dict[str, Any]
-
-
-class BadEdit(ValueError):
-    """An edit that is not known or lacks a value."""
+__all__ = ["BadEdit", "edit"]
 
 
 def edit(shop: Shop, values: Any) -> dict[str, Any]:
@@ -20,15 +17,7 @@ def edit(shop: Shop, values: Any) -> dict[str, Any]:
 
     Raises BadEdit and NotThere.
     """
-    name = values.get("do") if isinstance(values, dict) else None
-    if name not in _EDITS:
-        raise BadEdit(f"unknown edit {name!r}; known: {', '.join(_EDITS)}")
-    try:
-        made = _EDITS[name](shop, values)
-    except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
-        # NotThere is a LookupError but no KeyError, so it passes.
-        raise BadEdit(f"{name}: missing or wrong value: {error!r}") from error
-    return {"sequence": len(shop.journal), **(made or {})}
+    return carry_out(_EDITS, shop, values)
 
 
 def _create_product(shop: Shop, values: Values) -> Values:

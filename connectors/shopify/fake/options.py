@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from dataclasses import dataclass
 
+from connectors.kit.fakeshop import Tunable, UnknownOption
 
-class UnknownOption(ValueError):
-    """An option that does not exist, or a value of another type than it has."""
+__all__ = ["Options", "UnknownOption"]
 
 
 @dataclass
-class Options:
+class Options(Tunable):
     """Ratios are in 0..1, times in seconds, quotas in cost points. All randomness comes from one seeded source.
 
     Webhooks: `duplicates` of the deliveries are sent a second time with the same webhook id; `disorder` of them are
@@ -54,20 +52,3 @@ class Options:
     server_errors: float = 0.0
     outage: bool = False
     index_lag: float = 0.0  # how late the search index behind `query:` is
-
-    def change(self, values: Mapping[str, Any]) -> None:
-        """Change several options at once. Raises UnknownOption, and then changes none."""
-        known = get_type_hints(Options)
-        for name, value in values.items():
-            if name not in known:
-                raise UnknownOption(f"no option {name!r}; known: {', '.join(field.name for field in fields(self))}")
-            if not _fits(value, known[name]):
-                raise UnknownOption(f"option {name!r} is a {known[name].__name__}, not {value!r}")
-        for name, value in values.items():
-            setattr(self, name, value)
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if kind is bool or isinstance(value, bool):
-        return kind is bool and isinstance(value, bool)
-    return isinstance(value, int | float) if kind is float else isinstance(value, kind)

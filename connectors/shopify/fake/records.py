@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from connectors.kit import fakeshop
+
 
 @dataclass
 class Variant:
@@ -78,18 +80,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """One accepted write, for oracles. `actor`: api or admin; `request_id`: x-request-id of the call; `changed`:
-    false when it left what was there; `at`: microseconds UTC."""
+class Accepted(fakeshop.Accepted):
+    """`reference`: the reference document of an adjustment of stock."""
 
-    sequence: int
-    at: int
-    actor: str
-    kind: str
-    remote_id: str
-    sku: str
-    value: str
-    changed: bool
-    location: str = ""
-    request_id: str = ""
     reference: str = ""

@@ -20,16 +20,16 @@ from aiohttp import web
 
 from connectors.kit.clock import Clock, SystemClock
 from connectors.kit.contract import Account
+from connectors.kit.fakeserver import MOST_BODY, Backstage, hang_up, json_reply
 from connectors.shopify.fake.api import Answer, Api
 from connectors.shopify.fake.bucket import Bucket
 from connectors.shopify.fake.delivery import Deliveries
-from connectors.shopify.fake.edits import BadEdit, edit
-from connectors.shopify.fake.options import Options, UnknownOption
+from connectors.shopify.fake.edits import edit
+from connectors.shopify.fake.options import Options
 from connectors.shopify.fake.render import money
-from connectors.shopify.fake.store import NotThere, Shop
+from connectors.shopify.fake.store import Shop
 
 DEFAULT_LOCATIONS = {655441491: "BER", 655441492: "MUC"}
-_MOST_BODY = 4 * 1024 * 1024
 
 
 class FakeShopify:
@@ -84,14 +84,10 @@ class FakeShopify:
         return Account(tenant, id, "shopify", self.base_url, {**known, **settings}, secrets)
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=_MOST_BODY)
+        application = web.Application(client_max_size=MOST_BODY)
         application.router.add_post("/admin/api/{version}/graphql.json", self._graphql)
-        application.router.add_get("/_fake/state", self._state)
-        application.router.add_get("/_fake/journal", self._journal)
-        application.router.add_get("/_fake/stats", self._stats)
         application.router.add_get("/_fake/deliveries", self._deliveries)
-        application.router.add_post("/_fake/edit", self._edit)
-        application.router.add_post("/_fake/control", self._control)
+        Backstage(self, lambda values: edit(self.shop, values)).add_to(application.router)
         return application
 
     # ------------------------------------------------------------------------------------------- vendor side
@@ -104,19 +100,13 @@ class FakeShopify:
         if delay:
             await asyncio.sleep(delay)
         if self.options.outage or fails:
-            return _json({"errors": "Internal Server Error"}, 503 if self.options.outage else 500)
+            return json_reply({"errors": "Internal Server Error"}, 503 if self.options.outage else 500)
         headers = {name.lower(): value for name, value in request.headers.items()}
         answer = self.api.answer(request.match_info["version"], headers, body)
         if lost and answer.wrote:
-            return self._lose(request)
+            self.lost_replies += 1
+            return hang_up(request)
         return _answer(answer)
-
-    def _lose(self, request: web.Request) -> web.StreamResponse:
-        """It was carried out, and nobody hears of it."""
-        self.lost_replies += 1
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
 
     # ------------------------------------------------------------------------------------------- oracle side
 
@@ -158,38 +148,8 @@ class FakeShopify:
             "options": {**asdict(self.options), "access_token": "", "webhook_secret": ""},
         }
 
-    async def _state(self, request: web.Request) -> web.Response:
-        return _json(self.state())
-
-    async def _journal(self, request: web.Request) -> web.Response:
-        text = request.query.get("after", "0")
-        if not text.isdecimal():
-            return _json({"error": f"after is a sequence, not {text!r}"}, 400)
-        return _json([asdict(entry) for entry in self.shop.journal[int(text) :]])
-
-    async def _stats(self, request: web.Request) -> web.Response:
-        return _json(self.stats())
-
     async def _deliveries(self, request: web.Request) -> web.Response:
-        return _json(self.deliveries.report())
-
-    async def _edit(self, request: web.Request) -> web.Response:
-        try:
-            return _json(edit(self.shop, orjson.loads(await request.read())))
-        except (BadEdit, NotThere, orjson.JSONDecodeError) as error:
-            return _json({"error": str(error)}, 400)
-
-    async def _control(self, request: web.Request) -> web.Response:
-        try:
-            values = orjson.loads(await request.read())
-            self.options.change(values if isinstance(values, dict) else {"": values})
-        except (UnknownOption, orjson.JSONDecodeError) as error:
-            return _json({"error": str(error)}, 400)
-        return _json({"changed": sorted(values)})
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+        return json_reply(self.deliveries.report())
 
 
 def _answer(answer: Answer) -> web.Response:

@@ -7,16 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.kit.clock import Clock
+from connectors.kit.fakeshop import NotThere
 from connectors.shopify.fake import render
 from connectors.shopify.fake.options import Options
 from connectors.shopify.fake.records import Accepted, Change, Level, Order, Product, Variant
 
 _SECOND = 1_000_000
 API, ADMIN = "api", "admin"
-
-
-class NotThere(LookupError):
-    """The shop has no such record."""
+__all__ = ["ADMIN", "API", "NotThere", "Shop"]
 
 
 class Shop:
