@@ -75,6 +75,8 @@ def _until_committed(kafka: dict[str, Any], prefix: str, pid: int, records: int,
         done = _committed(group, partitions)
         now, used = time.monotonic(), usage(pid)
         peak = max(peak, used.rss_mib)
+        if not used.rss_mib:
+            raise RuntimeError("the resolver ended; SLUICE_BENCH_LOGS=1 shows its log")
         if done and first is None:
             first = now
         if half is None and done >= records // 2:

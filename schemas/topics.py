@@ -169,6 +169,20 @@ CALLS = "calls.v1"
 DEAD_LETTERS = "dead-letters.v1"
 
 
+def _push(name: str, doc: str) -> Topic:
+    return Topic(
+        name,
+        Sizing.PLATFORM,
+        Cleanup.DELETE,
+        "account, golden key",
+        ("push_task",),
+        (Role.RESOLVER,),
+        (Role.COURIER,),
+        doc,
+        retention_ms=3 * DAY_MS,
+    )
+
+
 def _per_platform(platform: str) -> list[Topic]:
     return [
         Topic(
@@ -184,28 +198,8 @@ def _per_platform(platform: str) -> list[Topic]:
             headers=_CE,
             max_message_bytes=8_388_608,
         ),
-        Topic(
-            push(platform),
-            Sizing.PLATFORM,
-            Cleanup.DELETE,
-            "account, golden key",
-            ("push_task",),
-            (Role.RESOLVER,),
-            (Role.COURIER,),
-            "What accounts should now hold.",
-            retention_ms=3 * DAY_MS,
-        ),
-        Topic(
-            push_bulk(platform),
-            Sizing.PLATFORM,
-            Cleanup.DELETE,
-            "account, golden key",
-            ("push_task",),
-            (Role.RESOLVER,),
-            (Role.COURIER,),
-            "As push, giving way to live work.",
-            retention_ms=3 * DAY_MS,
-        ),
+        _push(push(platform), "What accounts should now hold."),
+        _push(push_bulk(platform), "As push, giving way to live work."),
         Topic(
             fetch(platform),
             Sizing.PLATFORM,
@@ -261,7 +255,23 @@ def _per_entity(kind: EntityType) -> list[Topic]:
     ]
 
 
-def _shared() -> list[Topic]:
+def _inbound(name: str, doc: str) -> Topic:
+    return Topic(
+        name,
+        Sizing.SHARD,
+        Cleanup.DELETE,
+        "golden key",
+        _CANONICAL,
+        (Role.MAPPER,),
+        (Role.RESOLVER,),
+        doc,
+        retention_ms=7 * DAY_MS,
+        record_subjects=True,
+        headers=("sluice",),
+    )
+
+
+def _of_mapper() -> list[Topic]:
     return [
         Topic(
             MAP_CHANGELOG,
@@ -273,32 +283,13 @@ def _shared() -> list[Topic]:
             (Role.MAPPER, Role.CONSOLE),
             "Ledger rows of the mapper's shards; one for all platforms, whose raw topics are co-partitioned.",
         ),
-        Topic(
-            INBOUND,
-            Sizing.SHARD,
-            Cleanup.DELETE,
-            "golden key",
-            _CANONICAL,
-            (Role.MAPPER,),
-            (Role.RESOLVER,),
-            "Canonical events of all types.",
-            retention_ms=7 * DAY_MS,
-            record_subjects=True,
-            headers=("sluice",),
-        ),
-        Topic(
-            INBOUND_BULK,
-            Sizing.SHARD,
-            Cleanup.DELETE,
-            "golden key",
-            _CANONICAL,
-            (Role.MAPPER,),
-            (Role.RESOLVER,),
-            "As inbound, read when live is caught up.",
-            retention_ms=7 * DAY_MS,
-            record_subjects=True,
-            headers=("sluice",),
-        ),
+        _inbound(INBOUND, "Canonical events of all types."),
+        _inbound(INBOUND_BULK, "As inbound, read when live is caught up."),
+    ]
+
+
+def _of_resolver() -> list[Topic]:
+    return [
         Topic(
             RESOLVE_CHANGELOG,
             Sizing.SHARD,
@@ -332,6 +323,11 @@ def _shared() -> list[Topic]:
             retention_ms=30 * DAY_MS,
             public=True,
         ),
+    ]
+
+
+def _beside_the_flow() -> list[Topic]:
+    return [
         Topic(
             XREF,
             Sizing.SMALL,
@@ -374,6 +370,8 @@ CATALOGUE: dict[str, Topic] = {
     for topic in [
         *(topic for platform in PLATFORMS for topic in _per_platform(platform)),
         *(topic for kind in EntityType for topic in _per_entity(kind)),
-        *_shared(),
+        *_of_mapper(),
+        *_of_resolver(),
+        *_beside_the_flow(),
     ]
 }

@@ -78,7 +78,7 @@ class Shop(Protocol):
 
 
 ShopT = TypeVar("ShopT", bound=Shop)
-Edits = Mapping[str, Callable[[ShopT, Values], Values | None]]
+Edits = dict[str, Callable[[ShopT, Values], Values | None]]
 
 
 def carry_out(

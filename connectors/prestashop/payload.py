@@ -12,14 +12,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from connectors.kit.errors import Invalid
+from connectors.kit.jsonbody import parse_object, wrong_field
 from connectors.prestashop import times
 
 _LARGEST = Decimal(10) ** 14  # what the schemas' decimal(20, 6) holds before the point
 _SCALE = Decimal("0.000001")
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,11 @@ class Node:
     @classmethod
     def parse(cls, at: str, body: bytes) -> Node:
         """Raises Invalid when the body is not a JSON object."""
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(f"{at}: the body is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise Invalid(f"{at}: the body is a JSON {type(value).__name__}, not an object")
-        return cls(at, value)
+        return cls(at, parse_object(at, body))
 
     def wrong(self, name: str, expected: str) -> Invalid:
         """The error that names the field `name` of this object."""
-        found = self.value.get(name, _MISSING)
-        what = "is missing" if found is _MISSING else f"is {type(found).__name__} {str(found)[:40]!r}"
-        return Invalid(f"{self.at}.{name} {what}", hint=f"expected {expected}")
+        return wrong_field(self.at, self.value, name, expected)
 
     def child(self, name: str) -> Node:
         """A nested object. Raises Invalid when there is none."""

@@ -9,16 +9,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import orjson
-
 from connectors.kit.errors import Invalid
+from connectors.kit.jsonbody import parse_object, wrong_field
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _GID = re.compile(r"gid://shopify/\w+/(\d+)(?:\?.*)?")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
 _LARGEST = Decimal(10) ** 14  # what the schemas' decimal(20, 6) holds before the point
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,11 @@ class Node:
     @classmethod
     def parse(cls, topic: str, body: bytes) -> Node:
         """Raises Invalid when the body is not a JSON object."""
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(f"{topic}: the body is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise Invalid(f"{topic}: the body is a JSON {type(value).__name__}, not an object")
-        return cls(topic, "$", value)
+        return cls(topic, "$", parse_object(topic, body))
 
     def wrong(self, name: str, expected: str) -> Invalid:
         """The error that names the field `name` of this object."""
-        found = self.value.get(name, _MISSING)
-        what = "is missing" if found is _MISSING else f"is {type(found).__name__} {str(found)[:40]!r}"
-        return Invalid(f"{self.topic}: {self.at}.{name} {what}", hint=f"expected {expected}")
+        return wrong_field(f"{self.topic}: {self.at}", self.value, name, expected)
 
     def id(self, name: str) -> str:
         """A remote id: a number, its digits, or a global id, whose number counts. Raises Invalid otherwise."""

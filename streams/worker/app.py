@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -63,6 +64,7 @@ def make_app(
     beside: tuple[Callable[[], Awaitable[None]], ...] = (),
 ) -> ShardApp:
     """The app of one role. `topics` are full names; `beside` are services that run as long as the app does."""
+    Path(member.datadir).mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     TRANSPORTS.aliases.setdefault("sluice", "streams.worker.transport:Transport")
     app = ShardApp(
         member.group,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import InvalidOperation
 from typing import Any
 
-from connectors.kit.fakeshop import WRONG_VALUE, BadEdit, Values, carry_out
+from connectors.kit.fakeshop import WRONG_VALUE, BadEdit, Edits, Values, carry_out
 from connectors.prestashop.fake.store import Shop
 
 __all__ = ["BadEdit", "edit"]
@@ -44,7 +42,7 @@ def _create_order(shop: Shop, values: Values) -> Values:
     }
 
 
-_EDITS: dict[str, Callable[[Shop, Values], Values | None]] = {
+_EDITS: Edits[Shop] = {
     "create_product": _create_product,
     "add_combination": _add_combination,
     "delete_product": lambda shop, values: shop.delete_product(int(values["product_id"])),

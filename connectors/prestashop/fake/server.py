@@ -15,7 +15,6 @@ from dataclasses import asdict
 from random import Random
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from connectors.kit import golden

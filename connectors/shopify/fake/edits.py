@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from connectors.kit.fakeshop import BadEdit, Values, carry_out
+from connectors.kit.fakeshop import BadEdit, Edits, Values, carry_out
 from connectors.shopify.fake.store import Shop
 
 __all__ = ["BadEdit", "edit"]
@@ -71,7 +70,7 @@ def _location(shop: Shop, values: Values) -> int:
     raise BadEdit(f"no location {wanted!r}; known: {', '.join(shop.locations.values())}")
 
 
-_EDITS: dict[str, Callable[[Shop, Values], Values | None]] = {
+_EDITS: Edits[Shop] = {
     "create_product": _create_product,
     "delete_product": _delete_product,
     "set_title": _set_title,
