@@ -37,3 +37,14 @@ def test_the_example_configuration_on_the_page_works(tmp_path: Path) -> None:
 def test_every_row_of_a_table_has_all_its_cells(page: str) -> None:
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in docs.PAGES[page]().splitlines() if line.startswith("|")}
     assert len(widths) == 1
+
+
+def test_the_example_of_the_configuration_page_is_accepted_as_it_stands(tmp_path: Path) -> None:
+    page = (docs.FOLDER / "configuration.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    file = tmp_path / "sluice.yaml"
+    file.write_text(found[1], encoding="utf-8")
+    config = load(file, PLATFORMS, with_secrets=False)
+    assert {account for _, account in config.accounts} == {"shop", "presta"}
+    assert [flow.name for flow in config.rules.flows] == ["stock", "price"]
