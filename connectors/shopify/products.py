@@ -162,7 +162,8 @@ def _product(
     }
     link = Link(golden.product(skus, context.account.id, remote_id))
     comparable = golden.comparable_product(title, status)
-    return context.upsert(EntityType.PRODUCT, remote_id, link, updated, fields, comparable)
+    fetch = context.fetch(PRODUCT, remote_id)
+    return context.upsert(EntityType.PRODUCT, remote_id, link, updated, fields, comparable, fetch=fetch)
 
 
 def _all(context: Context, variants: list[VariantFacts]) -> list[Mapped]:
@@ -190,6 +191,7 @@ def variant_records(context: Context, variant: VariantFacts) -> list[Mapped]:
         golden.comparable_variant(variant.sku or "", variant.barcode),
         aliases={"product_id": variant.product_id, "inventory_item_id": variant.item_id},
         known_as=(f"{INVENTORY_ITEM}:{variant.item_id}",),
+        fetch=context.fetch(PRODUCT, variant.product_id) if variant.sku else None,
     )
     return [mapped, _price(context, variant, variant.sku)] if variant.sku else [mapped]
 
@@ -212,4 +214,5 @@ def _price(context: Context, variant: VariantFacts, sku: str) -> Mapped:
         fields,
         golden.comparable_price(variant.price, currency, amount["tax"]),
         aliases={"variant_id": variant.id, "product_id": variant.product_id},
+        fetch=context.fetch(PRODUCT, variant.product_id),
     )

@@ -177,3 +177,9 @@ def test_a_missing_currency_names_the_setting() -> None:
 @pytest.mark.parametrize("topic", ["customers/redact", "app/uninstalled", "carts/update"])
 def test_a_topic_without_entity_is_ignored(topic: str) -> None:
     assert isinstance(PLATFORM.mapping.map(account(), webhook(topic, b"not even JSON")), Ignored)
+
+
+def test_what_a_webhook_says_can_be_read_again_where_it_must_not_be_obeyed() -> None:
+    """A version from the future is quarantined and fetched: every record with a SKU says where from."""
+    product_id = str(orjson.loads(UPDATE)["id"])
+    assert {record.fetch for record in mapped(webhook("products/update", UPDATE))} == {("product", product_id)}
