@@ -5,16 +5,13 @@ Every check returns a Finding that says how much it looked at, so a check that s
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.entities import Op
 from schemas.headers import EventFacts, Header
 from streams.core.entity import Entity
 from streams.core.ledger import Book, Entry, balance, total
-from streams.core.policy import PolicyKind
-from streams.resolver.routes import Routes
 from streams.runtime.topicreader import Seen
 
 EXAMPLES = 3
@@ -156,43 +153,3 @@ def events_once_in_order(
         Finding("I12", "no event is released twice", len(counts), repeats),
         Finding("I12", "events keep the order of their source", len(events), tuple(disorder)),
     ]
-
-
-def state_never_goes_back(states: Sequence[Seen], rank: Callable[[bytes], int]) -> Finding:
-    """Readers of a compacted topic never see an older winner after a newer one. `rank`: value -> comparable."""
-    last: dict[bytes, int] = {}
-    back = []
-    for record in states:
-        if record.value is None:
-            continue
-        key, value = record.key or b"", rank(record.value)
-        if value < last.get(key, value):
-            back.append(f"{key.decode()}: offset {record.offset} of {record.partition}")
-        last[key] = max(value, last.get(key, value))
-    return Finding("I2", "state never goes back", len(states), tuple(back))
-
-
-def winners(headers: Iterable[tuple[bytes, Header]], routes: Routes) -> dict[bytes, Header | None]:
-    """The truth by definition: per key the event whose version wins among its account's, then across accounts by the
-    policy; None where the winner is a deletion. Written apart from the resolver, on purpose and without its shortcuts;
-    echoes of our own writes are not part of it."""
-    newest: dict[bytes, dict[bytes, Header]] = defaultdict(dict)
-    for key, header in headers:
-        said = newest[key].get(header.account)
-        if said is None or header.version > said.version:
-            newest[key][header.account] = header
-    return {key: _winner(list(said.values()), routes) for key, said in newest.items()}
-
-
-def _winner(said: list[Header], routes: Routes) -> Header | None:
-    code = said[0].type.code
-    standings = routes.standings[code]
-
-    def strength(header: Header) -> tuple[int, int, bytes]:
-        standing = standings[header.account]
-        if routes.policies[code].kind is PolicyKind.LWW:
-            return header.corrected_time, -standing.priority, header.account
-        return -standing.owner, -standing.priority, bytes(255 - byte for byte in header.account)
-
-    best = max(said, key=strength)
-    return None if best.op is Op.DELETE else best
