@@ -22,11 +22,16 @@ STALLED = 120.0  # seconds without progress before giving up
 
 
 def read_to_end(
-    config: Mapping[str, Any], topic: str, partition: int, start: int, sink: Callable[[list[Message], int], None]
-) -> tuple[int, int]:
-    """Feed `sink(messages, next offset)` from `start` to the end of the log as of now.
+    config: Mapping[str, Any],
+    topic: str,
+    partition: int,
+    start: int,
+    sink: Callable[[list[Message], int], None],
+    bounds: tuple[int, int] | None = None,
+) -> None:
+    """Feed `sink(messages, next offset)` from `start` to the end of the log: as of now, or as `bounds` say.
 
-    Returns (position after the end, log start). Raises KafkaException, or TimeoutError when an open transaction or
+    Raises KafkaException, or TimeoutError when an open transaction or
     an away broker keeps the end out of reach for two minutes.
     """
     base = {
@@ -37,10 +42,10 @@ def read_to_end(
         "fetch.wait.max.ms": 10,
         "queued.max.messages.kbytes": 16_384,
     }
-    low, end = _bounds(base, topic, partition)
+    low, end = bounds or _bounds(base, topic, partition)
     position = max(start, low)
     if position >= end:
-        return position, low
+        return
     reader = Consumer({**base, "isolation.level": "read_committed", "enable.partition.eof": True})
     try:
         reader.assign([TopicPartition(topic, partition, position)])
@@ -54,7 +59,6 @@ def read_to_end(
                 raise TimeoutError(f"{topic} [{partition}] stands at {position} of {end}: an open transaction?")
     finally:
         reader.close()
-    return position, low
 
 
 def _bounds(base: Mapping[str, Any], topic: str, partition: int) -> tuple[int, int]:
@@ -99,7 +103,8 @@ def restore(store: Store, config: Mapping[str, Any], topic: str, delete_retentio
     The store is begun anew when it is ahead of the log (the topic was made anew) or so old that tombstones it never
     saw may already be gone.
     """
-    _, end = _bounds({**config, "group.id": "sluice-restore"}, topic, store.identity.partition)
+    bounds = _bounds({**config, "group.id": "sluice-restore"}, topic, store.identity.partition)
+    end = bounds[1]  # it stays the end: the owner before us is fenced and nobody else writes
     if store.position > end:
         store.restart(f"its position {store.position} is past the changelog's end {end}")
     elif store.position and now_ms - store.written_at > delete_retention_ms // 2:
@@ -111,5 +116,5 @@ def restore(store: Store, config: Mapping[str, Any], topic: str, delete_retentio
         count += len(messages)
         store.write({message.key(): message.value() for message in messages}, position, now_ms)
 
-    read_to_end(config, topic, store.identity.partition, store.position, sink)
+    read_to_end(config, topic, store.identity.partition, store.position, sink, bounds)
     return count
