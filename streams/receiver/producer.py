@@ -1,20 +1,23 @@
 """Raw records into Kafka, each answered by the fate of its delivery report.
 
-Two things decide the cost (measured): delivery reports are taken by one thread that blocks in `poll` and wakes the
-loop once per burst, and records linger for a millisecond so that the broker sees batches.
+Two things decide the cost (measured): delivery reports are taken on the loop itself, once a millisecond while there
+are any to come, because a second thread would make every request hand over the interpreter's lock; and records
+linger for a millisecond so that the broker sees batches.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaException, Producer
 
+_POLL = 0.001  # seconds between two looks for reports, which is as fine as the loop's clock is
 _SWEEP = 0.2  # seconds between two looks for reports that are overdue
 Headers = list[tuple[str, bytes]]
 
@@ -108,18 +111,17 @@ class KafkaProducer:
         )
         self._names: dict[str, str] = {}
         self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._reported: deque[tuple[asyncio.Future[None], Any]] = deque()
-        self._woken = False
-        self._stopping = False
+        self._unreported = 0
+        self._polling = False
+        self._all_reported = asyncio.Event()
+        self._all_reported.set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._poll, name="delivery-reports", daemon=True)
         self._sweeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Take reports from now on. Call it on the loop that sends."""
         self._loop = asyncio.get_running_loop()
         self._sweeper = self._loop.create_task(self._sweep(), name="overdue-reports")
-        self._thread.start()
 
     def send(self, record: Record) -> asyncio.Future[None]:
         loop = self._loop
@@ -130,12 +132,17 @@ class KafkaProducer:
                 self._name(record.topic),
                 record.value,
                 record.key,
-                on_delivery=lambda error, _: self._report(future, error),
+                on_delivery=partial(self._report, future),
                 headers=record.headers,
             )
         except (BufferError, KafkaException) as error:
             raise Away(str(error)) from error
         self._waiting.append((loop.time() + self._deadline, future))
+        self._unreported += 1
+        if not self._polling:
+            self._polling = True
+            self._all_reported.clear()
+            loop.call_later(_POLL, self._poll)
         return future
 
     def reachable(self, within: float = 1.5) -> bool:
@@ -147,15 +154,12 @@ class KafkaProducer:
 
     async def close(self, within: float = 5.0) -> int:
         """Flush what is queued and stop. Returns how many records are still unanswered after `within` seconds."""
-        left = await asyncio.to_thread(self._producer.flush, within)
-        self._stopping = True
-        if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join, 1.0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_reported.wait(), within)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._settle()
         self._expire(float("inf"))
-        return int(left)
+        return self._unreported
 
     def _name(self, topic: str) -> str:
         name = self._names.get(topic)
@@ -163,32 +167,25 @@ class KafkaProducer:
             name = self._names[topic] = self._prefix + topic
         return name
 
-    # -- reports: the thread appends and wakes, the loop empties
-
     def _poll(self) -> None:
-        while not self._stopping:
-            self._producer.poll(0.1)
-
-    def _report(self, future: asyncio.Future[None], error: Any) -> None:
-        self._reported.append((future, error))
-        if not self._woken:
-            self._woken = True
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(self._settle)
-
-    def _settle(self) -> None:
-        self._woken = False  # before emptying: a report that comes in between wakes once more and is not missed
-        reported = self._reported
-        while reported:
-            future, error = reported.popleft()
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(Away(str(error)))
+        self._producer.poll(0)
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
+        self._polling = self._unreported > 0
+        if self._polling:
+            assert self._loop is not None
+            self._loop.call_later(_POLL, self._poll)
+        else:
+            self._all_reported.set()
+
+    def _report(self, future: asyncio.Future[None], error: Any, _: Any) -> None:
+        self._unreported -= 1
+        if future.done():
+            return
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(Away(str(error)))
 
     async def _sweep(self) -> None:
         """librdkafka looks for timed out records once a second only, which is too late for the vendor's patience."""

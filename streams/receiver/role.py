@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 import uvloop
-from aiohttp import web
 
 from connectors import catalog
 from connectors.kit.contract import Account, Platform
@@ -23,10 +22,11 @@ from connectors.kit.metrics import Metrics
 from schemas.codec import Codec
 from schemas.registry import open_codec
 from schemas.topics import Role
-from streams.receiver.app import Limits, Receiver
 from streams.receiver.envelope import RawRecords
+from streams.receiver.intake import Intake, Limits
 from streams.receiver.measure import Measures
 from streams.receiver.producer import KafkaProducer, Pace
+from streams.receiver.server import HttpServer
 from streams.runtime.config import Config
 from streams.runtime.settings import Settings
 
@@ -74,24 +74,6 @@ class Reachability:
             await asyncio.sleep(self._interval)
 
 
-def web_runner(app: web.Application, drain: float) -> web.AppRunner:
-    """The server as the receiver needs it; `drain`: seconds that open deliveries are waited for at the end."""
-    return web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=drain,
-        auto_decompress=False,  # what was signed is what was sent, and a small body must not become a large one
-    )
-
-
-async def set_up(runner: web.AppRunner, receiver: Receiver) -> None:
-    """Make the runner ready to listen, deliveries past the application's router."""
-    await runner.setup()
-    assert runner.server is not None
-    runner.server.request_handler = receiver.directly(runner.server.request_handler)
-
-
 class RunningReceiver:
     """A receiver that serves: `async with RunningReceiver(...) as running: running.port`."""
 
@@ -114,8 +96,8 @@ class RunningReceiver:
         self.health.check("broker", self._reachability.problem)
         self._records = RawRecords(codec)
         to = (self._records, self._producer)
-        self.receiver = Receiver(accounts, platforms, *to, limits=settings.limits, measures=self._measures)
-        self._runner = web_runner(self.receiver.application(routes(self.health, metrics)), settings.drain)
+        self.intake = Intake(accounts, platforms, *to, limits=settings.limits, measures=self._measures)
+        self._server = HttpServer(self.intake, routes(self.health, metrics), settings.drain)
         self._watch: asyncio.Task[None] | None = None
         self.port = 0
 
@@ -126,15 +108,14 @@ class RunningReceiver:
         self.port = int(listener.getsockname()[1])
         self._producer.start()
         self._watch = asyncio.create_task(self._reachability.watch(self._beat), name="broker-reachability")
-        await set_up(self._runner, self.receiver)
-        await web.SockSite(self._runner, listener).start()
+        await self._server.start(listener)
         self.health.to(State.READY)
         log.info("receiver listens", host=self._settings.host, port=self.port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.health.to(State.DRAINING, "the process was told to stop")
-        await self._runner.cleanup()  # stops accepting, then waits for open deliveries
+        await self._server.stop()  # stops accepting, then waits for open deliveries
         if self._watch is not None:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -155,7 +136,7 @@ class RunningReceiver:
 
     def _beat(self) -> None:
         self.health.beat()
-        self._measures.queued(self.receiver.in_flight)
+        self._measures.queued(self.intake.in_flight)
 
 
 def _quieten_gc() -> None:

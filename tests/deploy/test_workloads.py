@@ -10,7 +10,7 @@ import pytest
 
 from schemas.topics import PLATFORMS, PROFILES
 from streams.courier.setup import Settings as CourierSettings
-from streams.receiver.app import Limits
+from streams.receiver.intake import Limits
 from streams.receiver.role import ReceiverSettings
 from streams.shard.transaction import CALL_TIMEOUT
 from tests.deploy.manifests import (
