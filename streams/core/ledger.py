@@ -27,7 +27,7 @@ KIND = b"L"
 FORMAT = 1
 _SEPARATOR = b"|"
 _WIDTH = 8
-_DAY_MICROS = 86_400_000_000
+DAY_MICROS = 86_400_000_000
 
 
 class InvalidLedgerRow(ValueError):
@@ -81,7 +81,7 @@ def _day_text(day: int) -> str:
 
 def day_of(micros: int) -> str:
     """The UTC day, `YYYY-MM-DD`, of microseconds since the epoch."""
-    return _day_text(micros // _DAY_MICROS)
+    return _day_text(micros // DAY_MICROS)
 
 
 def row_key(book: Book, account: str, day: str) -> bytes:

@@ -8,7 +8,7 @@ restart converges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 Headers = list[tuple[str, bytes]]
@@ -67,8 +67,16 @@ class Shard(Protocol):
         """As emit to this shard's own partition number, but only the last value per key and transaction is sent."""
         ...
 
+    def emit_latest_of(self, topic: str, values: Mapping[bytes, bytes | None]) -> None:
+        """As `emit_latest` for each key and value."""
+        ...
+
     def saw(self, event_id: bytes) -> None:
         """Remember a 16-byte event id as released, in this transaction. Only with a seen topic."""
+        ...
+
+    def saw_all(self, event_ids: Sequence[bytes]) -> None:
+        """As `saw` for each id."""
         ...
 
     def seen(self, event_id: bytes) -> bool:

@@ -22,8 +22,9 @@ import structlog
 from streams.shard.api import Processor, Worker
 from streams.shard.changelog import read_to_end, restore
 from streams.shard.live import LiveShard
+from streams.shard.rows import CachedRows
 from streams.shard.seen import DAY_MS, SeenIds
-from streams.shard.store import CachedRows, Identity, Store
+from streams.shard.store import Identity, Store
 from streams.shard.transaction import DAY, Offsets, Transactions
 
 TICK = 0.1  # seconds between two ticks of a processor

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, NoReturn
 
 from streams.shard.api import Headers
 from streams.shard.pace import CommitPace
+from streams.shard.rows import CachedRows
 from streams.shard.seen import DAY_MS, SeenIds
-from streams.shard.store import CachedRows, Store
+from streams.shard.store import Store
 from streams.shard.transaction import Batch, Output, Transactions
 
 FULL = 40_000  # records gathered beyond which processing waits for the commit
@@ -56,7 +57,7 @@ class LiveShard:
         self._fatal = fatal
         self._report = committed
         self._outputs: list[Output] = []
-        self._latest: dict[tuple[str, bytes], bytes | None] = {}
+        self._latest: dict[str, dict[bytes, bytes | None]] = {}
         self._bytes = 0
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -73,11 +74,17 @@ class LiveShard:
         self._bytes += len(value or b"")
 
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
-        self._latest[self._prefix + topic, key] = value
-        self._bytes += len(value or b"")
+        self.emit_latest_of(topic, {key: value})
+
+    def emit_latest_of(self, topic: str, values: Mapping[bytes, bytes | None]) -> None:
+        self._latest.setdefault(self._prefix + topic, {}).update(values)
+        self._bytes += sum(map(len, filter(None, values.values())))
 
     def saw(self, event_id: bytes) -> None:
-        self._seen.add(event_id, int(time.time() * 1000) // DAY_MS)
+        self._seen.add((event_id,))
+
+    def saw_all(self, event_ids: Sequence[bytes]) -> None:
+        self._seen.add(event_ids)
 
     def seen(self, event_id: bytes) -> bool:
         return event_id in self._seen
@@ -124,7 +131,11 @@ class LiveShard:
             self._task.remove_done_callback(self._ended)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._store.close)
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+
+    def _close(self) -> None:
+        self.rows.store(int(time.time() * 1000))
+        self._store.close()
 
     # -- committing
 
@@ -157,6 +168,9 @@ class LiveShard:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
+            now_ms = int(time.time() * 1000)
+            if self.rows.due(now_ms):
+                await asyncio.get_running_loop().run_in_executor(self._executor, self.rows.store, now_ms)
 
     async def _pause(self, delay: float) -> None:
         """Sleep, but not when somebody starts to wait for the commit."""
@@ -164,12 +178,13 @@ class LiveShard:
             await asyncio.wait_for(self._urgent.wait(), delay)
 
     def _take(self) -> Batch:
+        day = int(time.time() * 1000) // DAY_MS
         batch = Batch(
             self._outputs,
             self._latest,
             self.rows.take(),
-            self._seen.take(),
-            int(time.time() * 1000) // DAY_MS,
+            self._seen.take(day),
+            day,
             self._offsets(),
         )
         self._outputs, self._latest, self._bytes = [], {}, 0
@@ -182,8 +197,8 @@ class LiveShard:
             self._executor, self._transactions.commit, batch, self._metadata
         )
         now = time.monotonic()
-        if batch.rows:
-            self.rows.stored(position or 0, int(time.time() * 1000))
+        if position is not None:
+            self.rows.committed(position)
         self._committed.update(batch.offsets)
         self._pace.committed(now, len(batch))
         self._report(now - started, len(batch))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.shard.api import Headers
@@ -62,8 +62,15 @@ class MemoryShard:
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
         self._latest[topic, key] = Emitted(topic, self.number, key, value)
 
+    def emit_latest_of(self, topic: str, values: Mapping[bytes, bytes | None]) -> None:
+        for key, value in values.items():
+            self.emit_latest(topic, key, value)
+
     def saw(self, event_id: bytes) -> None:
         self.ids.add(event_id)
+
+    def saw_all(self, event_ids: Sequence[bytes]) -> None:
+        self.ids.update(event_ids)
 
     def seen(self, event_id: bytes) -> bool:
         return event_id in self.ids

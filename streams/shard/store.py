@@ -1,4 +1,4 @@
-"""A shard's local rows: RocksDB as a cache of the changelog, and a bounded cache of bytes in front of it.
+"""A shard's local rows: RocksDB as a cache of the changelog.
 
 There is no write-ahead log: rows and the changelog position they reflect are one batch, so a crash leaves an older but
 consistent pair and a longer replay. Anything doubtful (foreign, damaged, too old) is deleted and rebuilt.
@@ -192,62 +192,3 @@ def _rocksdb(path: Path) -> Any:
     options.set_block_based_table_factory(table)
     options.set_keep_log_file_num(2)
     return Rdict(str(path), options=options)
-
-
-class CachedRows:
-    """Rows of a live shard: what was written since the last commit, over two generations of cache, over the store."""
-
-    def __init__(self, store: Store, capacity: int) -> None:
-        self._store = store
-        self._capacity = capacity
-        self._young: dict[bytes, bytes | None] = {}
-        self._old: dict[bytes, bytes | None] = {}
-        self.touched: dict[bytes, bytes | None] = {}
-        self._committing: dict[bytes, bytes | None] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        row = self._young.get(key)
-        if row is not None or key in self._young:
-            return row
-        row = self._elsewhere(key)
-        self._remember(key, row)
-        return row
-
-    def _elsewhere(self, key: bytes) -> bytes | None:
-        for rows in (self._old, self.touched, self._committing):
-            if key in rows:
-                return rows[key]
-        return self._store.get(key)
-
-    def _remember(self, key: bytes, row: bytes | None) -> None:
-        if len(self._young) >= self._capacity:
-            self._old, self._young = self._young, {}
-        self._young[key] = row
-
-    def put(self, key: bytes, value: bytes) -> None:
-        self.touched[key] = value
-        if len(self._young) >= self._capacity:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
-
-    def delete(self, key: bytes) -> None:
-        self.touched[key] = None
-        self._remember(key, None)
-
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        newer = {k: v for rows in (self._committing, self.touched) for k, v in rows.items() if k.startswith(prefix)}
-        merged = dict(self._store.scan(prefix)) | newer
-        for key in sorted(merged):
-            value = merged[key]
-            if value is not None:
-                yield key, value
-
-    def take(self) -> dict[bytes, bytes | None]:
-        """Rows for the next transaction; they stay readable until `stored`."""
-        self._committing, self.touched = self.touched, {}
-        return self._committing
-
-    def stored(self, position: int, now_ms: int) -> None:
-        """The taken rows are committed: make them durable here too."""
-        self._store.write(self._committing, position, now_ms)
-        self._committing = {}

@@ -29,17 +29,17 @@ Output = tuple[str, int, bytes | None, bytes | None, Headers | None]
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction holds. Topics are full names; `offsets`: (topic, next offset)."""
+    """What one transaction holds. Topics are full names; `latest`: by topic and key; `offsets`: topic, next offset."""
 
     outputs: list[Output] = field(default_factory=list)
-    latest: dict[tuple[str, bytes], bytes | None] = field(default_factory=dict)
+    latest: Mapping[str, Mapping[bytes, bytes | None]] = field(default_factory=dict)
     rows: Mapping[bytes, bytes | None] = field(default_factory=dict)
     seen: bytes = b""
     seen_day: int = 0
     offsets: list[tuple[str, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.outputs) + len(self.latest) + len(self.rows)
+        return len(self.outputs) + sum(map(len, self.latest.values())) + len(self.rows)
 
     def __bool__(self) -> bool:
         return bool(self.outputs or self.latest or self.rows or self.seen or self.offsets)
@@ -104,8 +104,9 @@ class Transactions:
                 produce(topic, value, key, partition)
             else:
                 produce(topic, value, key, partition, headers=headers)
-        for (topic, key), value in batch.latest.items():
-            produce(topic, value, key, shard)
+        for topic, values in batch.latest.items():
+            for key, value in values.items():
+                produce(topic, value, key, shard)
         for at in range(0, len(batch.seen), SEEN_BYTES):
             produce(self._seen, batch.seen[at : at + SEEN_BYTES], DAY.pack(batch.seen_day), shard)
         self._produce_rows(batch.rows)

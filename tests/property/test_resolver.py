@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +22,7 @@ from streams.core.ledger import Book, balance, read
 from streams.core.policy import OrderingMode, Policy, PolicyKind
 from streams.core.resolve import Observation, Outcome, resolve
 from streams.resolver.processor import Resolver
+from streams.shard.api import Incoming, Shard
 from tests.property.resolving import (
     ACCOUNTS,
     KIND,
@@ -151,17 +152,18 @@ def test_an_account_whose_corrected_time_falls_loses_to_who_is_later_in_any_orde
 
 
 class Slow(Resolver):
-    """Without the fast path."""
+    """Without the short way."""
 
-    def _alone(self, shard: Any, record: Any, fact: bytes, key: bytes, row: bytes | None) -> tuple[Outcome, bytes]:
-        return self._among(shard, topics.INBOUND, record, fact, key, row or b"")
+    def _forwards(self, shard: Shard, topic: str, records: Sequence[Incoming], arrival: float) -> None:
+        for record in records:
+            self._one(shard, topic, record, arrival, again=False)
 
 
 @policies
 @modes
 @settings(max_examples=40)
 @given(delivered=deliveries())
-def test_the_fast_path_writes_the_same_bytes_as_the_general_one(
+def test_the_short_way_writes_the_same_bytes_as_the_long_one(
     policy: Policy, mode: OrderingMode, delivered: Delivered
 ) -> None:
     said = [[one for one in log if one.account == 0] for log in delivered[0]]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from streams.shard.memory import MemoryRows
-from streams.shard.store import CachedRows, Identity, Store
+from streams.shard.rows import CachedRows
+from streams.shard.store import Identity, Store
 
 KEYS = [prefix + bytes([n]) for prefix in (b"a", b"b") for n in range(5)]
 keys = st.sampled_from(KEYS)
@@ -28,7 +29,8 @@ class Rows(RuleBasedStateMachine):
         self.model = MemoryRows()
         self.committed: dict[bytes, bytes] = {}
         self.taken: dict[bytes, bytes] | None = None
-        self.position = 0
+        self.position = self.stored_position = 0
+        self.stored: dict[bytes, bytes] = {}
 
     @initialize(capacity=st.integers(0, 4))
     def open(self, capacity: int) -> None:
@@ -56,28 +58,38 @@ class Rows(RuleBasedStateMachine):
     @rule()
     def take(self) -> None:
         if self.taken is None:
-            self.rows.take()
+            self.any_taken = bool(self.rows.take())
             self.taken = dict(self.model.data)
 
     @rule()
-    def stored(self) -> None:
+    def commit(self) -> None:
         if self.taken is not None:
-            self.position += 1
-            self.rows.stored(self.position, self.position)
+            if self.any_taken:
+                self.position += 1
+                self.rows.committed(self.position)
             self.committed, self.taken = self.taken, None
 
     @rule()
+    def store_behind(self) -> None:
+        self.rows.store(self.position)
+        self.stored, self.stored_position = self.committed, self.position
+
+    @rule()
     def crash(self) -> None:
-        """Whatever was not stored is gone; what the store holds is what was committed."""
+        """What was not committed is gone for good; what was not stored comes back from the changelog."""
         self.store.close()
         self.store = Store(self.folder / "s", Identity("c", "t", 0))
+        assert {key: value for key, value in self.store.scan(b"") if key[:1] in b"ab"} == self.stored
+        changed = self.committed | dict.fromkeys(self.stored.keys() - self.committed.keys())
+        self.store.write(changed, self.position, self.position)
+        self.stored, self.stored_position = self.committed, self.position
         self.rows = CachedRows(self.store, self.capacity)
         self.model = MemoryRows(dict(self.committed))
         self.taken = None
 
     @invariant()
     def the_position_is_that_of_the_rows(self) -> None:
-        assert self.store.position == self.position
+        assert self.store.position == self.stored_position
 
     def teardown(self) -> None:
         for key in KEYS:
@@ -98,7 +110,28 @@ def test_rows_touched_since_the_last_take_are_the_next_transaction(tmp_path: Pat
     rows.delete(b"b")
     assert rows.take() == {b"a": b"2", b"b": None}
     rows.put(b"c", b"3")
-    rows.stored(7, 1)
+    rows.committed(7)
+    rows.store(1)
     assert rows.take() == {b"c": b"3"}
     assert (store.position, store.get(b"a"), store.get(b"c")) == (7, b"2", None)
+    store.close()
+
+
+def test_the_store_is_written_when_enough_waits_or_long_enough(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s", Identity("c", "t", 0))
+    rows = CachedRows(store, 10, behind=2)
+    assert not rows.due(10_000)
+    rows.put(b"a", b"1")
+    rows.take()
+    rows.committed(1)
+    rows.store(10_000)
+    rows.put(b"a", b"2")
+    rows.take()
+    rows.committed(2)
+    assert [rows.due(10_001), rows.due(15_000)] == [False, True]
+    rows.put(b"b", b"1")
+    rows.take()
+    rows.committed(3)
+    assert rows.due(10_001)
+    assert (rows.get(b"a"), store.get(b"a"), store.position) == (b"2", b"1", 1)
     store.close()
