@@ -10,8 +10,9 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from connectors.kit.metrics import Metrics
 from schemas import headers, topics
@@ -119,50 +120,50 @@ class Resolver:
         """Records read for the first time. Nearly all of them are the newest of an entity of which only one account has
         spoken: the newer version wins whatever the policy. That is done here on packed bytes, without a call per step;
         everything else goes the long way, which gives the same bytes (tests/property/test_resolver.py)."""
-        get, put, simple, done = shard.rows.get, shard.rows.put, self._simple, self._done
-        account_of, tally = b"", dict[str, int]()
-        begins = ends = b""
+        simple, done, get = self._simple, self._done, shard.rows.get
+        touched, near = shard.rows.open()
+        account_of = begins = ends = b""
+        tally: dict[str, int] = {}
         for record in records:
             found, key = record.headers, record.key
             fact = found[0][1] if found and found[0][0] == NAME else b""
             kind = simple.get(fact[69:73])
             # Times before the year 8820: first byte below 3. Anything stranger is looked at the long way.
-            if kind is None or key is None or fact[61] > 2 or fact[45] > 2 or fact[24] > _LAST_RANK or not _plain(key):
+            if kind is None or fact[61] > 2 or fact[45] > 2 or fact[24] > _LAST_RANK or key is None or not _plain(key):
                 self._one(shard, topic, record, arrival, again=False)
                 continue
-            account = fact[53:61]
-            row_key = b"E" + key
-            row = get(row_key)
+            upsert, routed, ordered, latest = kind
+            account, row_key = fact[53:61], b"E" + key
+            row = near.get(row_key)
             if row is None:
-                content = fact[37:45] if kind.upsert else NOTHING
-                golden, released, outcome = 1, NOTHING, _WON
+                row = get(row_key)
+            if row is None:
+                content, golden, released, same = fact[37:45] if upsert else NOTHING, 1, NOTHING, False
             elif len(row) != _SINGLE_SIZE or row[26:34] != account:
                 self._one(shard, topic, record, arrival, again=False)
                 continue
             elif fact[16:45] > row[34:63]:
-                content = fact[37:45] if kind.upsert else NOTHING
-                outcome = _UNCHANGED if content == row[18:26] else _WON
-                golden = from_bytes(row[2:10]) + (outcome is _WON)
-                released = row[72:80]
+                content = fact[37:45] if upsert else NOTHING
+                same, released = content == row[18:26], row[72:80]
+                golden = from_bytes(row[2:10]) + (not same)
             else:
                 beaten = _DUPLICATE if fact[16:45] == row[34:63] else _SUPERSEDED
                 self._beaten(shard, topic, record, fact, arrival, row, beaten)
                 continue
             row = pack_single(_FIRST, golden, account, content, account, fact[16:53], fact[71], released, 0)
-            put(row_key, row)
-            value = record.value if kind.upsert else None
-            kind.latest[key] = value
-            if kind.routed:
+            touched[row_key] = near[row_key] = row
+            latest[key] = value = record.value if upsert else None
+            if routed:
                 self._keep_value(shard, key, value)
-            if kind.ordered:
-                self._order(shard, topic, record, fact, arrival, row, outcome)
+            if ordered:
+                self._order(shard, topic, record, fact, arrival, row, _UNCHANGED if same else _WON)
             else:
                 done.append(fact[:16])
             if account != account_of or not begins <= fact[61:69] < ends:
                 account_of = account
                 begins, ends, tally = self._tally(account, fact[61:69])
             tally["received"] += 1
-            tally["won" if outcome is _WON else "unchanged"] += 1
+            tally["unchanged" if same else "won"] += 1
 
     def _tally(self, account: bytes, received: bytes) -> tuple[bytes, bytes, dict[str, int]]:
         """The open counters of an account's day, and the times between which they count, packed."""
@@ -411,8 +412,7 @@ _LAST_TIME = (253_402_300_799_999_999).to_bytes(8, "big")  # the end of the year
 _CHANNELS = len(Channel)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """What the short way needs to know of a combination of format, type, op and flags."""
 
     upsert: bool

@@ -39,6 +39,11 @@ class Rows(Protocol):
         """Remove a row (a tombstone in the changelog)."""
         ...
 
+    def open(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
+        """For hot loops: the dicts behind `put` (write a row into both) and `get` (the second; what it does not have
+        may still be a row). Valid until the next await."""
+        ...
+
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows whose key starts with `prefix`, in key order, uncommitted writes included. Not for the hot path."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from streams.shard.api import Headers
 
@@ -33,6 +34,10 @@ class MemoryRows:
 
     def delete(self, key: bytes) -> None:
         self.data.pop(key, None)
+
+    def open(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
+        rows = cast("dict[bytes, bytes | None]", self.data)  # whoever opens it writes no None
+        return rows, rows
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         for key in sorted(self.data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PER_RECORD = 50e-6  # seconds of waiting earned by each record of the last transaction
-FULL_RECORDS = 8_000  # a transaction of this size is committed without waiting
+FULL_RECORDS = 16_000  # a transaction of this size is committed without waiting
 FULL_BYTES = 16 << 20
 
 

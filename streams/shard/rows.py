@@ -42,6 +42,9 @@ class CachedRows:
     def delete(self, key: bytes) -> None:
         self.touched[key] = self._young[key] = None
 
+    def open(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
+        return self.touched, self._young
+
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         newer: dict[bytes, bytes | None] = {}
         for rows in (self._behind, self._committing, self.touched):
