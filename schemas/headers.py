@@ -22,6 +22,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from schemas.entities import Channel, Completeness, EntityType, Op, Rank
 
@@ -127,6 +128,9 @@ class Header:
 _EVENT_FACTS = struct.Struct(">BQ16sB")
 
 
+pack_event_facts = partial(_EVENT_FACTS.pack, FORMAT)  # shard sequence, event id, late (1) + unchanged (2)
+
+
 @dataclass(frozen=True, slots=True)
 class EventFacts:
     """What only the resolver knows of a record in `events.*`: its one header there.
@@ -146,7 +150,7 @@ class EventFacts:
         if len(self.event_id) != ID_SIZE:
             raise InvalidHeader(f"an event id has {ID_SIZE} bytes: {self!r}")
         try:
-            return _EVENT_FACTS.pack(FORMAT, self.shard_seq, self.event_id, self.late | self.unchanged << 1)
+            return pack_event_facts(self.shard_seq, self.event_id, self.late | self.unchanged << 1)
         except struct.error as error:
             raise InvalidHeader(f"a part of an event's header is out of range: {error}") from error
 

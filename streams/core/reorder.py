@@ -12,28 +12,36 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams.core.policy import Ordering
 
 MICROS = 1_000_000
 MAX_HELD = 50_000  # events per shard; beyond it the oldest are released
+MAX_HELD_BYTES = 64 << 20  # of their values
+_HIGHEST = b"\xff" * 21  # of what follows the clock in a version
 
 
-@dataclass(slots=True)
-class Held:
-    """One event on its way to `events`. `source`: key and account, the record whose order is kept; `stream`: account
-    and type, whose clock it is; `clock` in microseconds or a vendor's number; `version` packed."""
+class Held(NamedTuple):
+    """One event on its way to `events`; compares in the order of release. `version` packed, its first 8 bytes the
+    clock (microseconds or a vendor's number); `ticket` unique; `source`: key and account, the record whose order is
+    kept; `stream`: account and type, whose clock it is; `arrival` in seconds; `size` in bytes."""
 
+    version: bytes
+    ticket: int
     source: bytes
     stream: bytes
-    clock: int
-    version: bytes
     event_id: bytes
     topic: str
     offset: int
     arrival: float
+    size: int
     payload: Any
+
+    @property
+    def clock(self) -> int:
+        """The clock value."""
+        return int.from_bytes(self.version[:8], "big")
 
 
 Release = tuple[Held, bool]
@@ -41,17 +49,26 @@ Release = tuple[Held, bool]
 
 @dataclass(slots=True)
 class _Stream:
-    """Held events of one account and type, ordered by version."""
+    """Held events of one account and type, ordered by version. `arrivals`: newest clock per moment of arrival."""
 
     ordering: Ordering
     watermark: int = 0
     newest: int = 0
-    heap: list[tuple[int, bytes, int, Held]] = field(default_factory=list)
-    arrivals: deque[tuple[float, int, int]] = field(default_factory=deque)
+    heap: list[Held] = field(default_factory=list)
+    arrivals: deque[tuple[float, int]] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Offsets:
+    """Offsets of a topic that were held, in order, and those of them that are free again."""
+
+    held: deque[int] = field(default_factory=deque)
+    free: set[int] = field(default_factory=set)
 
 
 class Reorder:
-    """All held events of one shard. Not persisted: watermarks and released numbers are, by the caller."""
+    """All held events of one shard. Not persisted: watermarks and released numbers are, by the caller. Events of a
+    topic must be offered in the order of their offsets."""
 
     def __init__(self) -> None:
         self._streams: dict[bytes, _Stream] = {}
@@ -60,9 +77,8 @@ class Reorder:
         self._gap_due: list[tuple[float, bytes, int]] = []  # when the numbers before (source, clock) are given up
         self._ids: set[bytes] = set()
         self._versions: set[bytes] = set()
-        self._offsets: dict[str, list[int]] = {}
-        self._free: dict[str, set[int]] = {}
-        self._ticket = 0
+        self._offsets: dict[str, _Offsets] = {}
+        self._bytes = 0
         self.moved: set[bytes] = set()
 
     def __len__(self) -> int:
@@ -78,12 +94,13 @@ class Reorder:
 
     def limit(self, topic: str) -> int | None:
         """The lowest offset of a topic that is still held; None when nothing is."""
-        heap, free = self._offsets.get(topic), self._free.get(topic)
-        if heap is None or free is None:
+        offsets = self._offsets.get(topic)
+        if offsets is None:
             return None
-        while heap and heap[0] in free:
-            free.discard(heapq.heappop(heap))
-        return heap[0] if heap else None
+        held, free = offsets.held, offsets.free
+        while held and held[0] in free:
+            free.discard(held.popleft())
+        return held[0] if held else None
 
     def watermark(self, stream: bytes) -> int:
         """How far a stream has been released, in its clock's units."""
@@ -100,14 +117,21 @@ class Reorder:
 
     def offer(self, event: Held, ordering: Ordering, *, newer_known: bool) -> list[Release]:
         """Hold an event, or give it back at once when its stream's watermark has passed it. By time."""
-        stream = self._stream(event.stream, ordering)
-        stream.newest = max(stream.newest, event.clock)
-        if event.clock <= stream.watermark:
+        stream = self._streams.get(event.stream)
+        if stream is None:
+            stream = self._stream(event.stream, ordering)
+        clock = int.from_bytes(event[0][:8], "big")
+        if clock <= stream.watermark:
             return [(event, newer_known)]
+        if clock > stream.newest:
+            stream.newest = clock
         self._hold(event)
-        self._ticket += 1
-        heapq.heappush(stream.heap, (event.clock, event.version, self._ticket, event))
-        stream.arrivals.append((event.arrival, event.clock, self._ticket))
+        heapq.heappush(stream.heap, event)
+        arrivals = stream.arrivals
+        if not arrivals or arrivals[-1][0] != event.arrival:
+            arrivals.append((event.arrival, clock))
+        elif clock > arrivals[-1][1]:
+            arrivals[-1] = (event.arrival, clock)
         return []
 
     def drain(self, now: float) -> list[Release]:
@@ -120,7 +144,7 @@ class Reorder:
                 passed = max(passed, stream.arrivals.popleft()[1])
             released += self._pass(name, stream, passed)
         released += self._overdue_gaps(now)
-        while len(self._ids) > MAX_HELD:
+        while len(self._ids) > MAX_HELD or self._bytes > MAX_HELD_BYTES:
             released += self._make_room()
         return released
 
@@ -129,9 +153,10 @@ class Reorder:
             stream.watermark = watermark
             self.moved.add(name)
         out: list[Release] = []
-        while stream.heap and stream.heap[0][0] <= stream.watermark:
-            out.append((self._let_go(heapq.heappop(stream.heap)[3]), False))
-        if not stream.heap:
+        heap, last = stream.heap, stream.watermark.to_bytes(8, "big") + _HIGHEST
+        while heap and heap[0][0] <= last:
+            out.append((self._let_go(heapq.heappop(heap)), False))
+        if not heap:
             stream.arrivals.clear()
         return out
 
@@ -140,7 +165,7 @@ class Reorder:
         name, stream = max(self._streams.items(), key=lambda item: len(item[1].heap), default=(b"", None))
         if stream is None or not stream.heap:
             return self._overdue_gaps(self._gap_due[0][0])
-        return self._pass(name, stream, stream.heap[0][0])
+        return self._pass(name, stream, stream.heap[0].clock)
 
     def _stream(self, name: bytes, ordering: Ordering) -> _Stream:
         stream = self._streams.get(name)
@@ -214,11 +239,15 @@ class Reorder:
     def _hold(self, event: Held) -> None:
         self._ids.add(event.event_id)
         self._versions.add(event.source + event.version)
-        heapq.heappush(self._offsets.setdefault(event.topic, []), event.offset)
-        self._free.setdefault(event.topic, set())
+        self._bytes += event.size
+        offsets = self._offsets.get(event.topic)
+        if offsets is None:
+            offsets = self._offsets[event.topic] = _Offsets()
+        offsets.held.append(event.offset)
 
     def _let_go(self, event: Held) -> Held:
         self._ids.discard(event.event_id)
         self._versions.discard(event.source + event.version)
-        self._free[event.topic].add(event.offset)
+        self._bytes -= event.size
+        self._offsets[event.topic].free.add(event.offset)
         return event

@@ -18,7 +18,7 @@ from connectors.kit.metrics import Metrics
 from schemas import headers, topics
 from schemas.codec import Codec
 from schemas.entities import Channel, Completeness, EntityType, Op, Rank
-from schemas.headers import NAME, EventFacts, Header, InvalidHeader
+from schemas.headers import NAME, Header, InvalidHeader, pack_event_facts
 from schemas.topics import Profile
 from streams.core.entity import EMPTY, ENTRY_SIZE, FORMAT, HEAD_SIZE, NOTHING, Contribution, Entity
 from streams.core.ledger import DAY_MICROS, Book, LedgerBuffer, day_of
@@ -29,7 +29,7 @@ from streams.resolver.measure import STAGE, Measures
 from streams.resolver.outputs import Source, decision, push
 from streams.resolver.routes import Member, Route, Routes
 from streams.runtime.deadletters import DeadLetters, Trouble
-from streams.shard.api import Incoming, Shard
+from streams.shard.api import Entry, Incoming, Shard
 
 _U64 = struct.Struct(">Q")
 _PLACE = struct.Struct(">QQ")  # applied offset, shard sequence
@@ -37,6 +37,7 @@ _SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE
 pack_single = struct.Struct(">2sQ8s8s8s37sB8sB").pack  # a row of one account; version and corrected time in one part
 from_bytes = partial(int.from_bytes, byteorder="big")
 _FIRST = bytes((FORMAT, 0))
+_NONE, _ARRIVAL, _TIME = OrderingMode.NONE, OrderingMode.ARRIVAL, OrderingMode.TIME
 _WON, _UNCHANGED, _DUPLICATE, _SUPERSEDED = Outcome.WON, Outcome.UNCHANGED, Outcome.DUPLICATE, Outcome.SUPERSEDED
 
 
@@ -67,6 +68,8 @@ class Resolver:
         self._reread: dict[bytes, bytes] = {}  # source -> content released last, of events that were read again
         self._sequence = 0
         self._latest: dict[int, dict[bytes, bytes | None]] = {kind.code: {} for kind in EntityType}
+        self._events: dict[int, list[Entry]] = {kind.code: [] for kind in EntityType}
+        self._ticket = 0
         self._done: list[bytes] = []  # ids released in this batch
         self._simple = dict(_kinds(routes, self._latest))
 
@@ -83,6 +86,8 @@ class Resolver:
         self._done.clear()
         for latest in self._latest.values():
             latest.clear()
+        for events in self._events.values():
+            events.clear()
         for key, value in shard.rows.scan(b"P"):
             self._applied[key[1:].decode()], sequence = _PLACE.unpack(value)
             self._sequence = max(self._sequence, sequence)
@@ -177,6 +182,10 @@ class Resolver:
             if latest:
                 shard.emit_latest_of(_STATE[code], latest)
                 latest.clear()
+        for code, events in self._events.items():
+            if events:
+                shard.emit_all(_EVENTS[code], shard.number, events)
+                events.clear()
         if self._done:
             shard.saw_all(self._done)
             self._done.clear()
@@ -350,40 +359,51 @@ class Resolver:
     ) -> bool:
         """Give the event to the reorder stage of its type. `outcome` is None for one that was applied before a crash.
         Returns whether it went out late."""
-        code, account = fact[70], fact[53:61]
-        ordering = self._routes.orderings[code]
+        ordering = self._routes.orderings[fact[70]]
         mode = ordering.mode
-        if mode is OrderingMode.NONE:
+        key, value, version = record.key or b"", record.value, fact[16:45]
+        if mode is _NONE:
             self._done.append(fact[:16])
             return newer_known
-        key = record.key or b""
-        payload = (code, key, record.value, None if outcome is None else outcome is _UNCHANGED)
-        version = fact[16:45]
-        clock = _U64.unpack_from(version)[0]
+        unchanged = None if outcome is None else outcome is _UNCHANGED
+        if mode is _ARRIVAL:
+            self._put_out(fact[70], key, value, version, fact[53:61], fact[:16], unchanged, newer_known)
+            return newer_known
+        self._ticket += 1
         event = Held(
-            key + account, account + fact[70:71], clock, version, fact[:16], topic, record.offset, arrival, payload
-        )
-        if mode is OrderingMode.ARRIVAL:
-            released: list[Release] = [(event, newer_known)]
-        elif mode is OrderingMode.TIME:
+            version, self._ticket, key + fact[53:61], fact[53:61] + fact[70:71], fact[:16], topic, record.offset,
+            arrival, len(value) if value else 0, (key, value, unchanged),
+        )  # fmt: skip
+        if mode is _TIME:
             released = self._reorder.offer(event, ordering, newer_known=newer_known)
         else:
-            released = self._reorder.offer_numbered(event, ordering, _released(row, account))
+            released = self._reorder.offer_numbered(event, ordering, _released(row, fact[53:61]))
+        if not released:
+            return False
         self._release(shard, released)
         return any(late for _, late in released)
 
     def _release(self, shard: Shard, released: Sequence[Release]) -> None:
         for event, late in released:
-            code, key, value, unchanged = event.payload
-            if unchanged is None:
-                unchanged = self._reread.get(event.source) == event.version[21:]
-                self._reread[event.source] = event.version[21:]
-            self._sequence += 1
-            facts = EventFacts(self._sequence, event.event_id, late, unchanged)
-            shard.emit(_EVENTS[code], shard.number, key, value, [(headers.NAME, facts.pack())])
-            self._done.append(event.event_id)
+            key, value, unchanged = event.payload
+            account, code = event.stream[:8], event.stream[8]
+            self._put_out(code, key, value, event.version, account, event.event_id, unchanged, late)
             if self._routes.orderings[code].mode is OrderingMode.CONTIGUOUS and not late:
                 self._note_released(shard, key, event)
+
+    def _put_out(
+        self, code: int, key: bytes, value: bytes | None, version: bytes, account: bytes, event_id: bytes,
+        unchanged: bool | None, late: bool,
+    ) -> None:  # fmt: skip
+        """Into `events`, and remembered as done."""
+        if unchanged is None:
+            source = key + account
+            unchanged = self._reread.get(source) == version[21:]
+            self._reread[source] = version[21:]
+        self._sequence += 1
+        facts = pack_event_facts(self._sequence, event_id, late | unchanged << 1)
+        self._events[code].append((key, value, [(NAME, facts)]))
+        self._done.append(event_id)
 
     def _note_released(self, shard: Shard, key: bytes, event: Held) -> None:
         row = shard.rows.get(b"E" + key)

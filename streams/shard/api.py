@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 Headers = list[tuple[str, bytes]]
+Entry = tuple[bytes | None, bytes | None, Headers | None]  # key, value, headers of a record
 
 
 class Incoming(Protocol):
@@ -66,6 +67,10 @@ class Shard(Protocol):
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None:
         """Add an output record. `topic` is a catalogue name, without prefix."""
+        ...
+
+    def emit_all(self, topic: str, partition: int, records: Sequence[Entry]) -> None:
+        """As `emit` for each record, in order."""
         ...
 
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:

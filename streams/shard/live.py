@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, NoReturn
 
-from streams.shard.api import Headers
+from streams.shard.api import Entry, Headers
 from streams.shard.pace import CommitPace
 from streams.shard.rows import CachedRows
 from streams.shard.seen import DAY_MS, SeenIds
 from streams.shard.store import Store
-from streams.shard.transaction import Batch, Output, Transactions
+from streams.shard.transaction import Batch, Transactions
 
 FULL = 40_000  # records gathered beyond which processing waits for the commit
 FULL_BYTES = 64 << 20
@@ -56,7 +56,8 @@ class LiveShard:
         self._executor = executor
         self._fatal = fatal
         self._report = committed
-        self._outputs: list[Output] = []
+        self._outputs: dict[tuple[str, int], list[Entry]] = {}
+        self._count = 0
         self._latest: dict[str, dict[bytes, bytes | None]] = {}
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -70,8 +71,12 @@ class LiveShard:
     def emit(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None:
-        self._outputs.append((self._prefix + topic, partition, key, value, headers))
-        self._bytes += len(value or b"")
+        self.emit_all(topic, partition, ((key, value, headers),))
+
+    def emit_all(self, topic: str, partition: int, records: Sequence[Entry]) -> None:
+        self._outputs.setdefault((self._prefix + topic, partition), []).extend(records)
+        self._count += len(records)
+        self._bytes += sum(len(value) for _, value, _ in records if value)
 
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
         self.emit_latest_of(topic, {key: value})
@@ -122,7 +127,7 @@ class LiveShard:
 
     async def room(self) -> None:
         """Wait while more is gathered than a transaction should hold."""
-        while len(self._outputs) + len(self.rows.touched) > FULL or self._bytes > FULL_BYTES:
+        while self._count + len(self.rows.touched) > FULL or self._bytes > FULL_BYTES:
             await self.commit()
 
     async def close(self) -> None:
@@ -154,7 +159,7 @@ class LiveShard:
     async def _commit_loop(self) -> None:
         while True:
             await self._wake.wait()
-            records = len(self._outputs) + len(self.rows.touched)
+            records = self._count + len(self.rows.touched)
             delay = self._pace.wait(time.monotonic(), records, self._bytes, len(self._waiters))
             if delay:
                 await self._pause(delay)
@@ -187,7 +192,7 @@ class LiveShard:
             day,
             self._offsets(),
         )
-        self._outputs, self._latest, self._bytes = [], {}, 0
+        self._outputs, self._latest, self._count, self._bytes = {}, {}, 0, 0
         return batch
 
     async def _commit(self, batch: Batch) -> None:

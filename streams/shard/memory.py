@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from streams.shard.api import Headers
+from streams.shard.api import Entry, Headers
 
 
 @dataclass(slots=True)
@@ -63,6 +63,10 @@ class MemoryShard:
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None:
         self.pending.append(Emitted(topic, partition, key, value, headers))
+
+    def emit_all(self, topic: str, partition: int, records: Sequence[Entry]) -> None:
+        for key, value, headers in records:
+            self.emit(topic, partition, key, value, headers)
 
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
         self._latest[topic, key] = Emitted(topic, self.number, key, value)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from streams.shard.api import Headers
+from streams.shard.api import Entry
 from streams.shard.changelog import log_bounds
 from streams.shard.seen import ID_SIZE
 
@@ -24,14 +24,13 @@ INIT_DEADLINE = 60.0  # seconds until a dead predecessor's transaction must have
 DAY = struct.Struct(">I")
 SEEN_BYTES = 32_768 * ID_SIZE  # of one record: half of what a topic takes by default
 
-Output = tuple[str, int, bytes | None, bytes | None, Headers | None]
-
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction holds. Topics are full names; `latest`: by topic and key; `offsets`: topic, next offset."""
+    """What one transaction holds. Topics are full names; `outputs`: by topic and partition; `latest`: by topic and key;
+    `offsets`: topic, next offset."""
 
-    outputs: list[Output] = field(default_factory=list)
+    outputs: Mapping[tuple[str, int], Sequence[Entry]] = field(default_factory=dict)
     latest: Mapping[str, Mapping[bytes, bytes | None]] = field(default_factory=dict)
     rows: Mapping[bytes, bytes | None] = field(default_factory=dict)
     seen: bytes = b""
@@ -39,7 +38,8 @@ class Batch:
     offsets: list[tuple[str, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.outputs) + sum(map(len, self.latest.values())) + len(self.rows)
+        several = (*self.outputs.values(), *self.latest.values())
+        return sum(map(len, several)) + len(self.rows)
 
     def __bool__(self) -> bool:
         return bool(self.outputs or self.latest or self.rows or self.seen or self.offsets)
@@ -99,11 +99,12 @@ class Transactions:
         shard = self._shard
         self._position = None
         self._producer.begin_transaction()
-        for topic, partition, key, value, headers in batch.outputs:
-            if headers is None:
-                produce(topic, value, key, partition)
-            else:
-                produce(topic, value, key, partition, headers=headers)
+        for (topic, partition), records in batch.outputs.items():
+            for key, value, headers in records:
+                if headers is None:
+                    produce(topic, value, key, partition)
+                else:
+                    produce(topic, value, key, partition, headers=headers)
         for topic, values in batch.latest.items():
             for key, value in values.items():
                 produce(topic, value, key, shard)

@@ -80,7 +80,7 @@ class Run:
         clock = step.clock * unit
         version = clock.to_bytes(8, "big") + len(self.given).to_bytes(21, "big")
         event_id = b"%016d" % len(self.given)
-        event = Held(source, source[:1], clock, version, event_id, topic, offset, self.now, None)
+        event = Held(version, len(self.given), source, source[:1], event_id, topic, offset, self.now, 100, None)
         self.given.append(event)
         if self.ordering is TIME:
             newer = version < self.newest.get(source, b"")
@@ -206,11 +206,21 @@ def test_too_much_held_for_gaps_releases_too(all_steps: list[Step]) -> None:
         assert len(run.stage) <= 3
 
 
+@given(steps)
+def test_too_many_bytes_held_are_released_too(all_steps: list[Step]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reorder, "MAX_HELD_BYTES", 350)  # an event of a step has 100
+        run = Run(TIME).feed(all_steps, MICROS)
+        run.take(run.stage.drain(run.now))
+        assert len(run.stage) <= 3
+
+
 def test_a_gap_of_a_patient_type_does_not_hold_up_that_of_an_impatient_one() -> None:
     stage = Reorder()
     patient, impatient = Ordering(OrderingMode.CONTIGUOUS, 60.0), Ordering(OrderingMode.CONTIGUOUS, 1.0)
     for number, ordering in enumerate((patient, impatient)):
         source = b"%d" % number
-        event = Held(source, source, 5, bytes(29), b"%016d" % number, "live", number, 0.0, None)
+        version = (5).to_bytes(8, "big") + bytes(21)
+        event = Held(version, number, source, source, b"%016d" % number, "live", number, 0.0, 100, None)
         assert stage.offer_numbered(event, ordering, 0) == []
     assert [event.source for event, _ in stage.drain(1.5)] == [b"1"]
