@@ -11,7 +11,7 @@ Layout of the packed header, format 1 (big-endian, so versions compare as bytes 
         69    1  format (1)
         70    1  entity type code
         71    1  op
-        72    1  flags: bits 0-1 completeness, bits 2-4 channel
+        72    1  flags: bits 0-1 completeness, bits 2-4 channel, bit 5 answer to a write of ours
         73    -  trace context (W3C traceparent text), optional
 
 The id comes first and the version second because they are all that the hot path reads of most records.
@@ -33,6 +33,7 @@ FIXED_SIZE = 73
 ID_SIZE = 16
 ACCOUNT_SIZE = 8
 FINGERPRINT_SIZE = 8
+ANSWER = 1 << 5  # flag of an observation that is what an account said to a write of ours
 
 _LAYOUT = struct.Struct(">16s29sQ8sQBBBB")
 _VERSION = struct.Struct(">QBQI8s")
@@ -78,7 +79,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The facts of one canonical event; the same stand in the record's `meta`."""
+    """The facts of one canonical event; the same stand in the record's `meta`. `answer`: see ANSWER."""
 
     event_id: bytes
     version: Version
@@ -90,12 +91,13 @@ class Header:
     completeness: Completeness
     channel: Channel
     traceparent: str = ""
+    answer: bool = False
 
     def pack(self) -> bytes:
         """Raises InvalidHeader for a part out of range."""
         if len(self.event_id) != ID_SIZE or len(self.account) != ACCOUNT_SIZE:  # struct would pad or cut them
             raise InvalidHeader(f"an event id has {ID_SIZE} bytes and an account hash {ACCOUNT_SIZE}: {self!r}")
-        flags = self.completeness | _CHANNELS.index(self.channel) << 2
+        flags = self.completeness | _CHANNELS.index(self.channel) << 2 | self.answer * ANSWER
         fixed = (self.event_id, self.version.pack(), self.corrected_time, self.account, self.received_at)
         try:
             return _LAYOUT.pack(*fixed, FORMAT, self.type.code, self.op, flags) + self.traceparent.encode()
@@ -118,8 +120,9 @@ class Header:
                 EntityType.from_code(code),
                 Op(op),
                 Completeness(flags & 3),
-                _CHANNELS[flags >> 2],
+                _CHANNELS[flags >> 2 & 7],
                 data[FIXED_SIZE:].decode(),
+                bool(flags & ANSWER),
             )
         except (KeyError, ValueError, IndexError) as error:
             raise InvalidHeader(f"unknown value in a header: {error}") from error

@@ -1,12 +1,14 @@
 """The resolver's row of one entity: what each account last said of it. Pure.
 
     header (26 bytes):  format 1 | flags 1 | golden version 8 | winner's account 8 | winner's fingerprint 8
-    per account (55+):  account 8 | version 29 | corrected time 8 | op 1 | released clock 8 | count of asked 1
-                        | per asked: fingerprint 8, time 8
+    per account (55+):  account 8 | version 29 | corrected time 8 | op 1 | released clock 8
+                        | tries (4 bits), count of asked (4 bits) 1 | per asked: fingerprint 8, time 8
 
 One `bytes` value is at once the memory form, the local store's and the changelog's; big-endian parts compare as
 numbers. `released clock` is the clock value of the newest version released to `events`. `asked` is what this account
 was asked to hold, oldest first, and as of which winner's time: from the one it holds now, or the oldest outstanding.
+`tries`: how often it was asked to hold the content that is golden now. The highest bit of `op`: the account is
+ambiguous, it said two different things with versions that differ in nothing else, and nothing newer since.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ _ASKED = struct.Struct(">8sQ")
 HEAD_SIZE = _HEAD.size
 ENTRY_SIZE = _ENTRY.size  # of an account that was asked for nothing
 MOST_ASKED = 8  # outstanding pushes to one account whose echoes are told from edits
+MOST_TRIES = 3  # of making an account hold one content; an account that holds something else again will do so for ever
+_AMBIGUOUS = 0x80
 NOTHING = bytes(8)
 
 
@@ -37,6 +41,8 @@ class Contribution:
     op: Op
     released: int = 0
     asked: tuple[tuple[bytes, int], ...] = ()
+    tries: int = 0
+    ambiguous: bool = False
 
     @property
     def fingerprint(self) -> bytes:
@@ -54,13 +60,25 @@ class Contribution:
         return self.asked[-1][0] if self.asked else NOTHING
 
     @property
+    def settled(self) -> bool:
+        """Whether it holds what it was asked for first of `asked`, as it stores it."""
+        return bool(self.asked) and self.corrected == self.asked[0][1] - 1
+
+    @property
+    def one_outstanding(self) -> bool:
+        """Whether it was asked for exactly one content that it is not known to hold."""
+        holds_first = self.settled or (self.asked[:1] and self.asked[0][0] == self.fingerprint)
+        return len({content for content, _ in self.asked[1 if holds_first else 0 :]}) == 1
+
+    @property
     def expected(self) -> list[bytes]:
         """Fingerprints it may be found with: what it was heard to hold, and what it was asked to hold since."""
         return [self.fingerprint, *(content for content, _ in self.asked)]
 
     def asking(self, fingerprint: bytes, time: int) -> Contribution:
         """With one more push noted."""
-        return replace(self, asked=(*self.asked, (fingerprint, time))[-MOST_ASKED:])
+        asked = (*self.asked, (fingerprint, time))[-MOST_ASKED:]
+        return replace(self, asked=asked, tries=min(self.tries + 1, MOST_TRIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +104,14 @@ class Entity:
         """The row."""
         head = _HEAD.pack(FORMAT, 0, self.golden_version, self.winner, self.fingerprint)
         return head + b"".join(
-            _ENTRY.pack(c.account, c.version, c.corrected, c.op, c.released, len(c.asked))
+            _ENTRY.pack(
+                c.account,
+                c.version,
+                c.corrected,
+                c.op | c.ambiguous * _AMBIGUOUS,
+                c.released,
+                c.tries << 4 | len(c.asked),
+            )
             + b"".join(_ASKED.pack(*one) for one in c.asked)
             for c in self.contributions
         )
@@ -106,12 +131,14 @@ class Entity:
 def _entries(row: bytes) -> Iterator[Contribution]:
     at = HEAD_SIZE
     while at < len(row):
-        account, version, corrected, op, released, count = _ENTRY.unpack_from(row, at)
+        account, version, corrected, op, released, counts = _ENTRY.unpack_from(row, at)
         at += ENTRY_SIZE
-        end = at + count * _ASKED.size
+        end = at + (counts & 15) * _ASKED.size
         asked = tuple(_ASKED.unpack_from(row, start) for start in range(at, end, _ASKED.size))
         at = end
-        yield Contribution(account, version, corrected, Op(op), released, asked)
+        yield Contribution(
+            account, version, corrected, Op(op & ~_AMBIGUOUS), released, asked, counts >> 4, bool(op & _AMBIGUOUS)
+        )
 
 
 EMPTY = Entity(0, NOTHING, NOTHING, ())

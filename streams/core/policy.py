@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from schemas.entities import EntityType, Lane
+from streams.core.massdelete import Brake
 
 
 class PolicyKind(StrEnum):
@@ -15,6 +16,14 @@ class PolicyKind(StrEnum):
     SINGLE = "single"  # one origin: the newest version of the only account that speaks
     OWNER = "owner"  # the first account of the list that has spoken
     LWW = "lww"  # latest corrected source time, then account priority, then account id
+
+
+class DeleteRule(StrEnum):
+    """When an entity is gone of which several accounts have spoken."""
+
+    WINNER = "winner"  # when the account that decides says so: a delete is a version like any other
+    UNANIMOUS = "unanimous"  # when no account has it any more; until then the best of those that have it decides
+    ANY = "any"  # when any account says so; it is back when that account has it back
 
 
 class OrderingMode(StrEnum):
@@ -34,11 +43,35 @@ class TaskKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FieldGroup:
+    """Fields that are decided on together, and apart from the rest: whoever wins gives all of them. `owners` as in
+    Policy."""
+
+    name: str
+    fields: tuple[str, ...]
+    kind: PolicyKind
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """Conflict policy of one entity type. `owners`: account ids, most important first (OWNER only)."""
+    """Conflict policy of one entity type. `owners`: account ids, most important first (OWNER only).
+
+    With `groups` an entity is put together from its accounts field group by field group; fields of no group come from
+    the winner by `kind`. `partial`: accounts may say some of the fields only, and what they said before of the others
+    still holds. Either of them costs a decoded and encoded record per event; without, values pass as bytes.
+    """
 
     kind: PolicyKind
     owners: tuple[str, ...] = ()
+    deletes: DeleteRule = DeleteRule.WINNER
+    groups: tuple[FieldGroup, ...] = ()
+    partial: bool = False
+
+    @property
+    def merges(self) -> bool:
+        """Whether records are put together from parts."""
+        return self.partial or bool(self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +96,16 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All rules of one tenant set. `max_future_skew`: seconds a version may be ahead of its receive time."""
+    """All rules of one tenant set. `max_future_skew`: seconds a version may be ahead of its receive time; `grave_days`:
+    how long a deleted entity is remembered."""
 
     revision: int = 1
     policies: Mapping[EntityType, Policy] = field(default_factory=dict)
     ordering: Mapping[EntityType, Ordering] = field(default_factory=dict)
     flows: tuple[Flow, ...] = ()
     max_future_skew: float = 300.0
+    mass_delete: Brake = field(default_factory=Brake)
+    grave_days: int = 100
 
     def policy(self, kind: EntityType) -> Policy:
         """The type's policy; last-writer-wins where the file is silent."""

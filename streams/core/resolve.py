@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from schemas.entities import Op
-from streams.core.entity import NOTHING, Contribution, Entity
-from streams.core.policy import Policy, PolicyKind
+from streams.core.entity import MOST_TRIES, NOTHING, Contribution, Entity
+from streams.core.policy import DeleteRule, FieldGroup, Policy, PolicyKind
 
 
 class Outcome(StrEnum):
@@ -26,12 +26,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The facts of one event that decide. `version` is packed; `corrected` in microseconds UTC."""
+    """The facts of one event that decide. `version` is packed; `corrected` in microseconds UTC; `answer`: it is what
+    the account said to a write of ours."""
 
     account: bytes
     version: bytes
     corrected: int
     op: Op
+    answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +46,78 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The verdict: the entity after it, what became of the observation, and which part of the rule decided."""
+    """The verdict: the entity after it, what became of the observation, and which part of the rule decided.
+
+    `promoted`: the observation lost, and made another account the winner that was not, by what that one said before.
+    `tie`: the account said something else with a version that differs in nothing but its content.
+    """
 
     entity: Entity
     outcome: Outcome
     because: str
+    promoted: bool = False
+    tie: bool = False
 
 
 UNRANKED = 1 << 30
+_CONTENT = 21  # where the content's fingerprint begins in a version
 
 
 def resolve(entity: Entity, seen: Observation, policy: Policy, standings: Mapping[bytes, Standing]) -> Resolution:
     """Fold one observation into an entity."""
     before = entity.of(seen.account)
+    tie = before is not None and seen.version[:_CONTENT] == before.version[:_CONTENT] and seen.version != before.version
     if before is not None and seen.version <= before.version:
+        if tie:
+            entity = entity.having(replace(before, ambiguous=True))
         same = seen.version == before.version
-        return Resolution(entity, Outcome.DUPLICATE if same else Outcome.SUPERSEDED, "version")
-    said = _contribution(before, seen)
+        return Resolution(entity, Outcome.DUPLICATE if same else Outcome.SUPERSEDED, "version", tie=tie)
+    said = replace(_contribution(before, seen), ambiguous=tie)
     after = entity.having(said)
-    if policy.kind is PolicyKind.LWW:
-        winner, because = max(after.contributions, key=lambda c: _recency(c, standings)), "corrected_time"
-    else:
-        winner, because = min(after.contributions, key=lambda c: _ownership(c, standings)), "owner"
+    winner, because = choose(after.contributions, policy, standings)
+    content = held(winner)
+    changed = not entity.contributions or content != entity.fingerprint
+    golden = turned(after, winner.account, content, entity)
     if winner.account != seen.account:
-        return Resolution(_kept(entity, after), Outcome.SUPERSEDED, because)
+        return Resolution(golden, Outcome.SUPERSEDED, because, winner.account != entity.winner, tie)
     if len(after.contributions) == 1:
         because = "only_account"
     elif before is not None and entity.winner == seen.account:
         because = "version"
-    return _won(entity, after, said, because)
+    return Resolution(golden, Outcome.WON if changed else Outcome.UNCHANGED, because, tie=tie)
+
+
+def turned(after: Entity, winner: bytes, content: bytes, before: Entity) -> Entity:
+    """The entity with its winner and golden content; a content that is new was asked of nobody yet."""
+    changed = not before.contributions or content != before.fingerprint
+    if changed:
+        after = replace(after, contributions=tuple(replace(c, tries=0) for c in after.contributions))
+    return replace(
+        after,
+        winner=winner,
+        fingerprint=content,
+        golden_version=before.golden_version + changed,
+    )
+
+
+def choose(
+    contributions: Iterable[Contribution], policy: Policy | FieldGroup, standings: Mapping[bytes, Standing]
+) -> tuple[Contribution, str]:
+    """The contribution that decides, and which part of the rule chose it. There must be one."""
+    deletes = policy.deletes if isinstance(policy, Policy) else DeleteRule.WINNER
+    if policy.kind is PolicyKind.LWW:
+        winner, because = (
+            max(contributions, key=lambda c: (_bias(c, deletes), _recency(c, standings))),
+            "corrected_time",
+        )
+    else:
+        winner, because = min(contributions, key=lambda c: (-_bias(c, deletes), _ownership(c, standings))), "owner"
+    return winner, f"deleted_by_{deletes}" if deletes is not DeleteRule.WINNER and winner.op is Op.DELETE else because
+
+
+def _bias(c: Contribution, deletes: DeleteRule) -> bool:
+    """What goes before everything else in the choice."""
+    return deletes is not DeleteRule.WINNER and (c.op is Op.DELETE) == (deletes is DeleteRule.ANY)
 
 
 def _contribution(before: Contribution | None, seen: Observation) -> Contribution:
@@ -81,16 +126,21 @@ def _contribution(before: Contribution | None, seen: Observation) -> Contributio
     An echo of what we asked it to hold inherits the time of what we asked for, so that our own write does not beat a
     change made elsewhere before the write but heard of after it. The old content at the old clock value is old news
     from before our write: what was asked stays asked. Anything else is a change made there, and clears it.
+
+    The answer to our own write says how the account stores what we asked for, rounded or trimmed perhaps: the account
+    is in step with it, and what it holds is a little older than what it was asked for, so it never wins over that.
     """
     fresh = Contribution(seen.account, seen.version, seen.corrected, seen.op)
     if before is None:
         return fresh
-    fresh = replace(fresh, released=before.released)
+    fresh = replace(fresh, released=before.released, tries=before.tries)
+    if seen.answer and before.one_outstanding and fresh.op is Op.UPSERT:
+        return replace(fresh, corrected=before.asked[-1][1] - 1, asked=before.asked[-1:])
     for at in reversed(range(len(before.asked))):
         content, time = before.asked[at]
         if content == fresh.fingerprint and fresh.op is Op.UPSERT:
             return replace(fresh, corrected=time, asked=before.asked[at:])
-    if fresh.fingerprint == before.fingerprint and fresh.clock == before.clock:
+    if fresh.fingerprint == before.fingerprint and (fresh.clock == before.clock or before.settled):
         return replace(fresh, corrected=before.corrected, asked=before.asked)
     return fresh
 
@@ -105,17 +155,9 @@ def _ownership(c: Contribution, standings: Mapping[bytes, Standing]) -> tuple[in
     return (standing.owner, standing.priority, c.account) if standing else (UNRANKED, UNRANKED, c.account)
 
 
-def _kept(entity: Entity, after: Entity) -> Entity:
-    """The loser's word is noted; the winner stays who it was."""
-    return replace(after, golden_version=entity.golden_version, winner=entity.winner, fingerprint=entity.fingerprint)
-
-
-def _won(entity: Entity, after: Entity, said: Contribution, because: str) -> Resolution:
-    content = held(said)
-    if entity.contributions and content == entity.fingerprint:
-        return Resolution(replace(after, winner=said.account), Outcome.UNCHANGED, because)
-    changed = replace(after, winner=said.account, fingerprint=content, golden_version=entity.golden_version + 1)
-    return Resolution(changed, Outcome.WON, because)
+def does_not_stick(c: Contribution) -> bool:
+    """Whether the account was asked for the golden content as often as makes sense."""
+    return c.tries >= MOST_TRIES
 
 
 def held(c: Contribution) -> bytes:
@@ -135,7 +177,7 @@ def to_push(entity: Entity, destinations: Iterable[bytes]) -> tuple[Entity, list
         c = entity.of(account)
         if c is None or c.op is Op.DELETE or account == entity.winner:
             continue
-        if entity.fingerprint in (c.fingerprint, c.pushed):
+        if entity.fingerprint in (c.fingerprint, c.pushed) or does_not_stick(c):
             continue
         asked.append(account)
         entity = entity.having(c.asking(entity.fingerprint, winner.corrected))

@@ -143,7 +143,7 @@ class Attempts:
         account, table = line.reference, self._table
         match decision:
             case outcome.Done(written):
-                self._reads.emit_written(line, written.observed, trip)
+                self._reads.emit_written(line, written, trip)
                 after = table.done(account, row, no_op=written.no_op, at=self._setup.clock.now())
             case outcome.Filtered():
                 after = table.filtered(account, row)

@@ -139,9 +139,18 @@ class Outbox:
         self._setup.recorder.call(key, call.request.operation, call.outcome, call.seconds)
 
     def observation(
-        self, account: Account, channel: Channel, seen: Observation, trip: Trip, sequence: int, index: int
+        self,
+        account: Account,
+        channel: Channel,
+        seen: Observation,
+        trip: Trip,
+        sequence: int,
+        index: int,
+        *,
+        answer: bool = False,
     ) -> None:
-        """Something that was read -> raw.<platform>. The delivery id names this very reading of this record."""
+        """Something that was read -> raw.<platform>. The delivery id names this very reading of this record. `answer`:
+        it was the reply to a write that was carried out."""
         delivery_id = f"{channel}-{self._shard.number}-{sequence:x}-{index}"
         envelope = Envelope(
             account=account.id,
@@ -149,7 +158,7 @@ class Outbox:
             topic=seen.topic,
             delivery_id=delivery_id,
             body=seen.body,
-            headers={},
+            headers={raw.ANSWER: "true"} if answer else {},
             received_at=trip.received_at,
             resource_id=seen.resource_id,
             read_started_at=trip.started_at,

@@ -24,7 +24,7 @@ from streams.courier.polls import PREFIX, Polls
 from streams.courier.reads import Reads
 from streams.courier.setup import Setup, reference
 from streams.courier.table import Table
-from streams.runtime.deadletters import Trouble
+from streams.runtime.deadletters import Trouble, poison
 from streams.shard.api import Incoming, Processor, Shard
 
 REPORT_INTERVAL = 1.0  # seconds; ticks are more frequent than anybody reads gauges
@@ -94,6 +94,11 @@ class Courier:
             learnt = line.pacer.snapshot()
             bucket = rows.Bucket(learnt.get("blocked_until", 0.0), learnt)
             shard.rows.put(rows.key(rows.BUCKET, name), rows.pack_bucket(bucket))
+
+    def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
+        """Implements streams.shard.api.Diverter."""
+        self._reject(topic, record, poison(deaths))
+        return None
 
     # -- Worker
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from connectors.kit.contract import Observation
+from connectors.kit.contract import Observation, Written
 from schemas.entities import Channel, Op
 from streams.core import courier_rows as rows
 from streams.courier.line import Line
@@ -39,18 +39,28 @@ class Reads:
         self._counter += 1
         return self.epoch << _EPOCH_SHIFT | self._counter
 
-    def emit(self, line: Line, channel: Channel, seen: Sequence[Observation], trip: Trip, sequence: int) -> None:
+    def emit(
+        self,
+        line: Line,
+        channel: Channel,
+        seen: Sequence[Observation],
+        trip: Trip,
+        sequence: int,
+        *,
+        answer: bool = False,
+    ) -> None:
         """Emit everything, and let the snapshots of scans know of it."""
         for index, one in enumerate(seen):
-            self._outbox.observation(line.account, channel, one, trip, sequence, index)
+            self._outbox.observation(line.account, channel, one, trip, sequence, index, answer=answer)
             for resource in self._scans(line):
                 if self._shard.rows.get(_key(line, resource, one)) is not None:
                     self._remember(line, resource, one, sequence)
 
-    def emit_written(self, line: Line, seen: Sequence[Observation], trip: Trip) -> None:
+    def emit_written(self, line: Line, written: Written, trip: Trip) -> None:
         """What a write's replies said of the record. A write has no place in the order of reads but its end."""
-        if seen:
-            self.emit(line, Channel.FETCH, seen, trip, self.next_sequence())
+        if written.observed:
+            sequence = self.next_sequence()
+            self.emit(line, Channel.FETCH, written.observed, trip, sequence, answer=not written.no_op)
 
     def emit_changed(
         self, line: Line, resource: str, seen: Sequence[Observation], trip: Trip, sequence: int, first: int = 0

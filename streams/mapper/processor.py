@@ -14,7 +14,7 @@ from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.mapper.linking import NewLink, xref_record
 from streams.mapper.overlay import Overlay
 from streams.mapper.plan import DEFAULT_SKEW, Event, Fetch, Plan, plan
-from streams.runtime.deadletters import DeadLetters, Trouble
+from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.runtime.raw import ACKNOWLEDGE_ONLY, RawRecord, StrangeEnvelope, from_record
 from streams.runtime.xref import LinkView
 from streams.shard.api import Incoming, Shard
@@ -71,10 +71,7 @@ class Mapper:
             raw = from_record(self._codec.decode(record.value or b""))
         except (CodecError, StrangeEnvelope) as error:
             reason = "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
-            self._die(shard, topic, record, Trouble(reason, str(error)))
-            day = day_of(record.timestamp * 1_000)
-            self._ledger.count(Book.DELIVERIES, NOBODY, day, received=1, dead=1)
-            self._metrics.counter(MAPPER_RECORDS, NOBODY, "dead").inc()
+            self._strange(shard, topic, record, Trouble(reason, str(error)))
             return
         made = self._plan(raw)
         written = sum(self._event(shard, event, made) for event in made.events)
@@ -83,6 +80,19 @@ class Mapper:
         for trouble in made.troubles:
             self._die(shard, topic, record, trouble)
         self._count_delivery(raw, made, written)
+
+    def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
+        """Implements streams.shard.api.Diverter."""
+        self._strange(shard, topic, record, poison(deaths))
+        self._ledger.flush(shard.rows)
+        return None
+
+    def _strange(self, shard: Shard, topic: str, record: Incoming, trouble: Trouble) -> None:
+        """A record of which nobody knows whose it is."""
+        self._die(shard, topic, record, trouble)
+        day = day_of(record.timestamp * 1_000)
+        self._ledger.count(Book.DELIVERIES, NOBODY, day, received=1, dead=1)
+        self._metrics.counter(MAPPER_RECORDS, NOBODY, "dead").inc()
 
     def _die(self, shard: Shard, topic: str, record: Incoming, trouble: Trouble) -> None:
         self._dead_letters.emit(shard, topic, record, trouble, self._now())

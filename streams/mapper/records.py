@@ -14,6 +14,7 @@ from schemas import codec, identity
 from schemas.entities import Completeness, EntityType, Op, Rank
 from schemas.headers import Header, Version
 from schemas.identity import GoldenKey, SourceKey
+from streams.runtime.raw import ANSWER
 
 READ_SEQUENCE = "read_sequence"  # clock id of records without a usable time
 _BLANKS: Mapping[str, Any] = {
@@ -91,6 +92,7 @@ def header(account: Account, envelope: Envelope, record: Mapped, revision: int) 
         op=record.op,
         completeness=record.completeness,
         channel=envelope.channel,
+        answer=ANSWER in envelope.headers,
     )
 
 
@@ -126,6 +128,7 @@ def _meta(account: Account, envelope: Envelope, record: Mapped, key: GoldenKey, 
         "fields": sorted(record.fields) if record.completeness is Completeness.PARTIAL else [],
         "channel": envelope.channel.name,
         "received_at": envelope.received_at,
+        "read": identity.join(*record.fetch) if record.fetch and all(record.fetch) else "",
     }
 
 

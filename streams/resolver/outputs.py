@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from schemas.headers import Version
 from schemas.topics import Profile
 from streams.core.entity import NOTHING, Contribution, Entity
 from streams.core.policy import Policy, PolicyKind
-from streams.core.resolve import Resolution
+from streams.core.resolve import Resolution, does_not_stick
+from streams.resolver.merging import GroupWinner
 from streams.resolver.routes import Member, Route, Routes
 
 
@@ -31,12 +33,13 @@ def decision(
     kind: EntityType,
     key: bytes,
     verdict: Resolution,
-    entity: Entity,
     source: Source,
-    asked: list[bytes],
+    asked: Sequence[bytes],
     now: int,
+    groups: Sequence[GroupWinner] = (),
 ) -> dict[str, Any]:
-    """A record of schemas/avro/decision.avsc."""
+    """A record of schemas/avro/decision.avsc; `groups`: who won the field groups, of a type that has them."""
+    entity = verdict.entity
     winner = entity.of(entity.winner)
     assert winner is not None
     return {
@@ -56,6 +59,12 @@ def decision(
         "source_partition": source.partition,
         "source_offset": source.offset,
         "pushed_to": [_name(routes, account) for account in asked],
+        "groups": [
+            {"group": one.group, "rule": one.rule, "account": _name(routes, one.account), "because": one.because}
+            for one in groups
+        ],
+        "ambiguous": [_name(routes, c.account) for c in entity.contributions if c.ambiguous],
+        "stuck": [_name(routes, c.account) for c in entity.contributions if does_not_stick(c)],
     }
 
 
@@ -98,9 +107,10 @@ class Push:
 
 
 def push(
-    member: Member, route: Route, key: bytes, entity: Entity, value: bytes, now: int, origin: int, policy: Policy
+    member: Member, route: Route, key: bytes, entity: Entity, value: bytes, now: int, origin: int, policy: Policy | None
 ) -> Push:
-    """Ask an account to hold the winner. `origin`: when what made it necessary was received."""
+    """Ask an account to hold the winner. `origin`: when what made it necessary was received; `policy`: None when the
+    task cannot say which contents it may overwrite."""
     flow = route.flow
     held = entity.of(member.hash)
     return Push(
@@ -118,7 +128,7 @@ def push(
             "fields": list(flow.fields),
             "lane": flow.lane.value,
             "fingerprint": entity.fingerprint,
-            "expected": held.expected if held and policy.kind is PolicyKind.LWW else None,
+            "expected": held.expected if held and policy and policy.kind is PolicyKind.LWW else None,
             "record": value,
             "operation_id": None,
             "wanted_at": now,

@@ -20,15 +20,16 @@ from schemas.codec import Codec
 from schemas.entities import Channel, Completeness, EntityType, Op, Rank
 from schemas.headers import NAME, Header, InvalidHeader, pack_event_facts
 from schemas.topics import Profile
-from streams.core.entity import EMPTY, ENTRY_SIZE, FORMAT, HEAD_SIZE, NOTHING, Contribution, Entity
+from streams.core.entity import ENTRY_SIZE, FORMAT, HEAD_SIZE, NOTHING, Contribution, Entity
 from streams.core.ledger import DAY_MICROS, Book, LedgerBuffer, day_of
 from streams.core.policy import OrderingMode
 from streams.core.reorder import Held, Release, Reorder
-from streams.core.resolve import Observation, Outcome, resolve, to_push
+from streams.core.resolve import Outcome
+from streams.resolver import graves
+from streams.resolver.deciding import Decider, Unfit
 from streams.resolver.measure import STAGE, Measures
-from streams.resolver.outputs import Source, decision, push
-from streams.resolver.routes import Member, Route, Routes
-from streams.runtime.deadletters import DeadLetters, Trouble
+from streams.resolver.routes import Routes
+from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.shard.api import Entry, Incoming, Shard
 
 _U64 = struct.Struct(">Q")
@@ -36,7 +37,9 @@ _PLACE = struct.Struct(">QQ")  # applied offset, shard sequence
 _SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE
 pack_single = struct.Struct(">2sQ8s8s8s37sB8sB").pack  # a row of one account; version and corrected time in one part
 from_bytes = partial(int.from_bytes, byteorder="big")
+_UPSERT = int(Op.UPSERT)
 _FIRST = bytes((FORMAT, 0))
+_GRAVES_EVERY = 3_600.0  # seconds
 _NONE, _ARRIVAL, _TIME = OrderingMode.NONE, OrderingMode.ARRIVAL, OrderingMode.TIME
 _WON, _UNCHANGED, _DUPLICATE, _SUPERSEDED = Outcome.WON, Outcome.UNCHANGED, Outcome.DUPLICATE, Outcome.SUPERSEDED
 
@@ -70,14 +73,21 @@ class Resolver:
         self._latest: dict[int, dict[bytes, bytes | None]] = {kind.code: {} for kind in EntityType}
         self._events: dict[int, list[Entry]] = {kind.code: [] for kind in EntityType}
         self._ticket = 0
+        self._graves_at = 0.0
+        self._grave_days = routes.rules.grave_days
         self._done: list[bytes] = []  # ids released in this batch
         self._simple = dict(_kinds(routes, self._latest))
+        self._decider = self._new_decider()
+
+    def _new_decider(self) -> Decider:
+        return Decider(self._routes, self._codec, self._profile, self._ledger, self._latest, self._now)
 
     # -- life
 
     def open(self, shard: Shard) -> None:
         self._reorder = Reorder()
         self._ledger = LedgerBuffer()
+        self._decider = self._new_decider()
         self._applied = {}
         self._told = {}
         self._behind = set()
@@ -137,29 +147,32 @@ class Resolver:
             if kind is None or fact[61] > 2 or fact[45] > 2 or fact[24] > _LAST_RANK or key is None or not _plain(key):
                 self._one(shard, topic, record, arrival, again=False)
                 continue
-            upsert, routed, ordered, latest = kind
+            kept, ordered, latest = kind
             account, row_key = fact[53:61], b"E" + key
             row = near.get(row_key)
             if row is None:
                 row = get(row_key)
             if row is None:
-                content, golden, released, same = fact[37:45] if upsert else NOTHING, 1, NOTHING, False
-            elif len(row) != _SINGLE_SIZE or row[26:34] != account:
+                golden, released, same = 1, NOTHING, False
+            elif (
+                len(row) != _SINGLE_SIZE
+                or row[26:34] != account
+                or (fact[16:37] == row[34:55] and fact[37:45] != row[55:63])
+            ):
                 self._one(shard, topic, record, arrival, again=False)
                 continue
             elif fact[16:45] > row[34:63]:
-                content = fact[37:45] if upsert else NOTHING
-                same, released = content == row[18:26], row[72:80]
+                same, released = fact[37:45] == row[18:26], row[72:80]
                 golden = from_bytes(row[2:10]) + (not same)
             else:
                 beaten = _DUPLICATE if fact[16:45] == row[34:63] else _SUPERSEDED
                 self._beaten(shard, topic, record, fact, arrival, row, beaten)
                 continue
-            row = pack_single(_FIRST, golden, account, content, account, fact[16:53], fact[71], released, 0)
+            row = pack_single(_FIRST, golden, account, fact[37:45], account, fact[16:53], _UPSERT, released, 0)
             touched[row_key] = near[row_key] = row
-            latest[key] = value = record.value if upsert else None
-            if routed:
-                self._keep_value(shard, key, value)
+            latest[key] = value = record.value
+            if kept:
+                self._decider.keep(shard, fact[70], key, account, value)
             if ordered:
                 self._order(shard, topic, record, fact, arrival, row, _UNCHANGED if same else _WON)
             else:
@@ -204,6 +217,8 @@ class Resolver:
             self._measures.holds(shard.number, len(self._reorder))
             for topic in {event.topic for event, _ in released}:
                 self._keep_place(shard, topic)
+        if self._monotonic() >= self._graves_at and graves.clear(shard.rows, self._now(), self._grave_days) == 0:
+            self._graves_at = self._monotonic() + _GRAVES_EVERY
         limits = {topic: self._reorder.limit(topic) for topic in self._told}
         moved = {topic: limit for topic, limit in limits.items() if limit != self._told[topic]}
         self._told |= moved
@@ -220,9 +235,13 @@ class Resolver:
     def _one(self, shard: Shard, topic: str, record: Incoming, arrival: float, *, again: bool) -> None:
         try:
             self._event(shard, topic, record, arrival, again=again)
-        except InvalidHeader as error:
-            if not again:
-                self._dead(shard, topic, record, str(error))
+        except (InvalidHeader, Unfit) as error:
+            if again:
+                return
+            if isinstance(error, Unfit):
+                self._refuse(shard, topic, record, error)
+            else:
+                self._dead(shard, topic, record, Trouble("invalid_header", str(error)))
 
     def _event(self, shard: Shard, topic: str, record: Incoming, arrival: float, *, again: bool) -> None:
         fact = _fact(record)
@@ -240,7 +259,7 @@ class Resolver:
                 overtaken = row is not None and version < _known(row, account)
                 self._order(shard, topic, record, fact, arrival, row, None, newer_known=overtaken)
             return
-        outcome, row = self._resolve(shard, topic, record, fact, key, row or b"")
+        outcome, row = self._decider.decide(shard, topic, record, fact, key, row or b"")
         if outcome is _WON or outcome is _UNCHANGED:
             self._order(shard, topic, record, fact, arrival, row, outcome)
             self._count(fact, outcome.value)
@@ -273,75 +292,6 @@ class Resolver:
         waiting = self._reorder.holds(event_id) or self._reorder.holds_version(source, version)
         if not (waiting or self._behind or self._seen(shard, event_id)):
             self._done.append(event_id)
-
-    def _resolve(
-        self, shard: Shard, topic: str, record: Incoming, fact: bytes, key: bytes, row: bytes
-    ) -> tuple[Outcome, bytes]:
-        """Any entity: policy, decision, routes. Returns the outcome and the row after it."""
-        code, account = fact[70], fact[53:61]
-        before = Entity.unpack(row) if row else EMPTY
-        said = Observation(account, fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]))
-        verdict = resolve(before, said, self._routes.policies[code], self._routes.standings[code])
-        if verdict.entity is before:
-            return verdict.outcome, row
-        entity = verdict.entity
-        if verdict.outcome in (_WON, _UNCHANGED):
-            self._state(shard, code, key, record.value, fact[71])
-        won = verdict.outcome is _WON
-        entity, asked = self._route(shard, code, key, entity, fact, won=won)
-        packed = entity.pack()
-        shard.rows.put(b"E" + key, packed)
-        if len(entity.contributions) > 1:
-            source = Source(topic, shard.number, record.offset, fact[:16], account)
-            decided = decision(
-                self._routes, EntityType.from_code(code), key, verdict, entity, source, asked, self._now()
-            )
-            shard.emit(topics.DECISIONS, shard.number, key, self._codec.encode("decision", decided))
-        return verdict.outcome, packed
-
-    def _state(self, shard: Shard, code: int, key: bytes, value: bytes | None, op: int) -> None:
-        value = None if op == Op.DELETE else value
-        self._latest[code][key] = value
-        if code in self._routes.routed_types:
-            self._keep_value(shard, key, value)
-
-    @staticmethod
-    def _keep_value(shard: Shard, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            shard.rows.delete(b"V" + key)
-        else:
-            shard.rows.put(b"V" + key, value)
-
-    def _route(
-        self, shard: Shard, code: int, key: bytes, entity: Entity, fact: bytes, *, won: bool
-    ) -> tuple[Entity, list[bytes]]:
-        """Ask the accounts of the type's flows to hold the winner. A repair of a drift is a new golden version, or the
-        destination would take it for what it has already applied."""
-        if code not in self._routes.routed_types:
-            return entity, []
-        value = shard.rows.get(b"V" + key)
-        everybody: list[bytes] = []
-        for route in self._routes.routes(key.split(b"|", 1)[0].decode(), code):
-            after, asked = to_push(entity, route.to)
-            if not asked or value is None:
-                continue
-            if not won and not everybody:
-                after = replace(after, golden_version=after.golden_version + 1)
-            entity = after
-            everybody += asked
-            for account in asked:
-                self._push(shard, route.to[account], route, key, entity, value, fact)
-        return entity, everybody
-
-    def _push(
-        self, shard: Shard, member: Member, route: Route, key: bytes, entity: Entity, value: bytes, fact: bytes
-    ) -> None:
-        now = self._now()
-        policy = self._routes.policies[fact[70]]
-        task = push(member, route, key, entity, value, now, _U64.unpack_from(fact, 61)[0], policy)
-        topic, partition, task_key = task.place(self._profile)
-        shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
-        self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)
 
     # -- events
 
@@ -416,9 +366,32 @@ class Resolver:
 
     # -- what cannot be resolved
 
-    def _dead(self, shard: Shard, topic: str, record: Incoming, detail: str) -> None:
-        self._dead_letters.emit(shard, topic, record, Trouble("invalid_header", detail), self._now())
-        self._measures.died("invalid_header")
+    def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
+        """Implements streams.shard.api.Diverter. A record that was applied before a crash is counted already."""
+        applied, trouble = self._applied.get(topic, 0), poison(deaths)
+        if record.offset < applied:
+            self._dead_letters.emit(shard, topic, record, trouble, self._now())
+        else:
+            self._dead(shard, topic, record, trouble)
+            self._applied[topic] = record.offset + 1
+        if record.offset + 1 >= applied:
+            self._behind.discard(topic)
+        self._keep_place(shard, topic)
+        self._ledger.flush(shard.rows, self._measures.counted)
+        limit = self._told[topic] = self._reorder.limit(topic)
+        return limit
+
+    def _refuse(self, shard: Shard, topic: str, record: Incoming, why: Unfit) -> None:
+        """A readable event that no rule takes. It is done: read again, it must not be taken for a held one."""
+        fact = _fact(record)
+        self._dead_letters.emit(shard, topic, record, Trouble(why.reason, str(why)), self._now())
+        self._measures.died(why.reason)
+        self._count(fact, "quarantined" if why.reason == "mass_delete" else "dead")
+        self._done.append(fact[:16])
+
+    def _dead(self, shard: Shard, topic: str, record: Incoming, trouble: Trouble) -> None:
+        self._dead_letters.emit(shard, topic, record, trouble, self._now())
+        self._measures.died(trouble.reason)
         tally = self._ledger.tally(Book.EVENTS, "unknown", day_of(self._now()))
         tally["received"] += 1
         tally["dead"] += 1
@@ -433,26 +406,20 @@ _CHANNELS = len(Channel)
 
 
 class _Kind(NamedTuple):
-    """What the short way needs to know of a combination of format, type, op and flags."""
+    """What the short way needs to know of a combination of format, type, op and flags; it takes whole records only."""
 
-    upsert: bool
-    routed: bool
+    kept: bool
     ordered: bool
     latest: dict[bytes, bytes | None]
 
 
 def _kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> Iterator[tuple[bytes, _Kind]]:
     for code, ordering in routes.orderings.items():
-        for op in Op:
-            for channel in range(_CHANNELS):
-                flags = Completeness.FULL | channel << 2
-                kind = _Kind(
-                    op is Op.UPSERT,
-                    code in routes.routed_types,
-                    ordering.mode is not OrderingMode.NONE,
-                    latest[code],
-                )
-                yield bytes((headers.FORMAT, code, op, flags)), kind
+        if code in routes.merging:
+            continue
+        kind = _Kind(code in routes.kept_types, ordering.mode is not OrderingMode.NONE, latest[code])
+        for channel in range(_CHANNELS):
+            yield bytes((headers.FORMAT, code, Op.UPSERT, Completeness.FULL | channel << 2)), kind
 
 
 _STATE = {kind.code: topics.state(kind) for kind in EntityType}
@@ -477,6 +444,11 @@ def _key(record: Incoming) -> bytes:
     if key is None or not _plain(key):
         raise InvalidHeader(f"the record's key is not a golden key: {key!r}")
     return key
+
+
+def _is_tie(fact: bytes, row: bytes) -> bool:
+    """Whether the only account of a row says something else with a version that differs in nothing but its content."""
+    return fact[16:37] == row[34:55] and fact[37:45] != row[55:63]
 
 
 def _plain(key: bytes) -> bool:

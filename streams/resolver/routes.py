@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from schemas import identity
+from schemas import codec, identity
 from schemas.entities import EntityType
-from streams.core.policy import Flow, Ordering, Policy, Rules
+from streams.core.layers import bits
+from streams.core.policy import DeleteRule, FieldGroup, Flow, Ordering, Policy, PolicyKind, Rules
 from streams.core.resolve import UNRANKED, Standing
+from streams.resolver.merging import META, Group, Merging
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Routes:
     standings: dict[int, dict[bytes, Standing]] = field(default_factory=dict)
     _routes: dict[tuple[str, int], list[Route]] = field(default_factory=dict)
     routed_types: frozenset[int] = frozenset()
+    kept_types: frozenset[int] = frozenset()  # types of which every account's value is kept
+    merging: dict[int, Merging] = field(default_factory=dict)
     _labels: dict[bytes, str] = field(default_factory=dict)
 
     def routes(self, tenant: str, code: int) -> list[Route]:
@@ -79,9 +84,38 @@ def routes(rules: Rules, members: Iterable[Member]) -> Routes:
             to = {h: m for h, m in known.items() if m.tenant == tenant and m.account in flow.to}
             table._routes.setdefault((tenant, flow.entity.code), []).append(Route(flow, to))
     table.routed_types = frozenset(code for _, code in table._routes)
+    table.merging = {kind.code: _merging(rules, kind, table) for kind in EntityType if rules.policy(kind).merges}
+    table.kept_types = table.routed_types | table.merging.keys() | _contested(rules, known.values())
     return table
 
 
-def _standing(policy: Policy, member: Member) -> Standing:
+def _contested(rules: Rules, members: Iterable[Member]) -> frozenset[int]:
+    """Types of which another account may become the winner by what it said before."""
+    tenants = Counter(member.tenant for member in members)
+    if max(tenants.values(), default=0) < 2:
+        return frozenset()
+    return frozenset(kind.code for kind in EntityType if not _one_origin(rules.policy(kind)))
+
+
+def _one_origin(policy: Policy) -> bool:
+    return policy.kind is PolicyKind.SINGLE and policy.deletes is DeleteRule.WINNER
+
+
+def _merging(rules: Rules, kind: EntityType, table: Routes) -> Merging:
+    policy = rules.policy(kind)
+    names = [one["name"] for one in codec.load(kind.value)["fields"] if one["name"] != META]
+    places = {name: bit for bit, name in enumerate(names)}
+    groups = [
+        Group(rule, bits(rule.fields, places), {h: _standing(rule, m) for h, m in table.members.items()})
+        for rule in policy.groups
+    ]
+    routed: dict[bytes, frozenset[str]] = {}
+    for route in (one for found in table._routes.values() for one in found if one.flow.entity is kind):
+        for account in route.to:
+            routed[account] = routed.get(account, frozenset()) | frozenset(route.flow.fields)
+    return Merging(kind, policy, table.standings[kind.code], groups, places, routed)
+
+
+def _standing(policy: Policy | FieldGroup, member: Member) -> Standing:
     owners = policy.owners
     return Standing(owners.index(member.account) if member.account in owners else UNRANKED, member.priority)

@@ -25,6 +25,16 @@ class Trouble:
     index: int = 0
 
 
+def poison(deaths: int) -> Trouble:
+    """A record on which the process died, alone, `deaths` times: what is wrong with it was never found out."""
+    detail = (
+        f"the process died {deaths} times while it was at work on nothing but this record, so it is not processed "
+        "again; likely it crashes a library or takes more memory than there is. Look at the process's last lines and "
+        "at the kernel's log of killed processes before it is sent again"
+    )
+    return Trouble("poison", detail, attempts=deaths)
+
+
 def dead_letter_id(topic: str, partition: int, offset: int, index: int = 0) -> str:
     """Equal whenever the same record dies again: `<topic>-<partition>-<offset>/<index>`."""
     return f"{topic}-{partition}-{offset}/{index}"

@@ -10,6 +10,7 @@ from typing import Any
 from connectors.kit.contract import Account, Envelope
 from schemas.entities import Channel, Op
 
+ANSWER = "sluice-answer"  # header of what an account said to a write of ours: how it stores what it was asked to hold
 ACKNOWLEDGE_ONLY = "sluice-acknowledge-only"  # kept header of a delivery that is to be stored and never mapped
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)

@@ -129,3 +129,13 @@ class Worker(Protocol):
     async def work(self, shard: Shard) -> None:
         """Runs while the shard is assigned; cancelled on revoke or stop. Returning or raising ends the process."""
         ...
+
+
+@runtime_checkable
+class Diverter(Protocol):
+    """A processor that can give up a record which kills the interpreter, see streams.shard.attempts."""
+
+    def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
+        """Book the record as dead without looking into it: the process died on it alone `deaths` times. As `process`
+        does, returns the lowest offset still held back of that topic."""
+        ...

@@ -133,9 +133,6 @@ def test_a_row_is_read_back_as_it_was_and_another_length_or_format_is_refused(sa
             Entity.unpack(wrong)
 
 
-@pytest.mark.xfail(
-    reason="_kept keeps an account as winner whose newer version has an older corrected time", strict=True
-)
 def test_an_account_whose_corrected_time_falls_loses_to_who_is_later_in_any_order() -> None:
     first, later, second = (
         Observation(MEMBERS[account].hash, Said(account, 0, clock, 1, clock).version(STEP).pack(), corrected, op)

@@ -47,6 +47,7 @@ def a_meta(**facts: Any) -> dict[str, Any]:
         "fields": ["amount"],
         "channel": "FETCH",
         "received_at": RECEIVED,
+        "read": "",
     }
     return meta | facts
 

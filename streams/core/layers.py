@@ -1,0 +1,101 @@
+"""What one account says of one entity in parts: for each field the newest version that carries it. Pure.
+
+A row is a list of layers, newest first: an event as it came, and which of its fields still count. Laying one more on is
+commutative, associative and idempotent, so full and partial events and deletes may come in any order.
+
+    per layer: version 29 | corrected time 8 | op 1 | fields 8 | size 4 | value
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from schemas.entities import Op
+
+_LAYER = struct.Struct(">29sQBQI")
+MOST_FIELDS = 63
+ALL = (1 << MOST_FIELDS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One event of the account. `fields`: bit set of those that count here, by their place in the schema; `version`
+    packed; `corrected` in microseconds UTC; `value` as it came, empty for a delete, which is about all fields."""
+
+    version: bytes
+    corrected: int
+    op: Op
+    fields: int
+    value: bytes
+
+
+Layers = tuple[Layer, ...]
+
+
+def lay(layers: Layers, new: Layer) -> Layers:
+    """With one more event. A version that is there already changes nothing."""
+    if any(layer.version == new.version for layer in layers):
+        return layers
+    covered, out = 0, []
+    for layer in sorted((*layers, new), key=lambda one: one.version, reverse=True):
+        counts = layer.fields & ~covered
+        if counts:
+            out.append(replace(layer, fields=counts))
+        covered |= layer.fields
+    return tuple(out)
+
+
+def deleted(layers: Layers) -> bool:
+    """Whether the account does not have the entity: a delete is not undone by saying some of its fields."""
+    return any(layer.op is Op.DELETE for layer in layers)
+
+
+def covers(layers: Layers, fields: int) -> bool:
+    """Whether the account has said all of these fields."""
+    said = 0
+    for layer in layers:
+        said |= layer.fields
+    return not fields & ~said
+
+
+def newest(layers: Layers, fields: int = ALL) -> Layer:
+    """The newest layer that says one of these fields. Raises ValueError when none does."""
+    return max((layer for layer in layers if layer.fields & fields), key=lambda layer: layer.version)
+
+
+def retime(layers: Layers, version: bytes, corrected: int) -> Layers:
+    """With another corrected time for one version."""
+    return tuple(replace(one, corrected=corrected) if one.version == version else one for one in layers)
+
+
+def pack(layers: Iterable[Layer]) -> bytes:
+    """The row."""
+    return b"".join(
+        _LAYER.pack(one.version, one.corrected, one.op, one.fields, len(one.value)) + one.value for one in layers
+    )
+
+
+def unpack(row: bytes) -> Layers:
+    """Raises ValueError for a row that is cut off."""
+    at, out = 0, []
+    try:
+        while at < len(row):
+            version, corrected, op, fields, size = _LAYER.unpack_from(row, at)
+            at += _LAYER.size
+            out.append(Layer(version, corrected, Op(op), fields, row[at : at + size]))
+            at += size
+    except struct.error as error:
+        raise ValueError(f"a row of layers of {len(row)} bytes is cut off: {error}") from error
+    if at > len(row):
+        raise ValueError(f"a row of layers of {len(row)} bytes is cut off")
+    return tuple(out)
+
+
+def bits(names: Sequence[str], places: Mapping[str, int]) -> int:
+    """The bit set of fields by name. Raises KeyError for a name the schema does not have."""
+    out = 0
+    for name in names:
+        out |= 1 << places[name]
+    return out

@@ -1,0 +1,254 @@
+"""One event of an entity of which several accounts have spoken, or which is put together from parts: the whole way.
+
+Says what became of it: `state`, the rows E (who said what) and V (what each account said), a decision, push tasks.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from schemas import headers, topics
+from schemas.codec import Codec, CodecError
+from schemas.entities import Completeness, EntityType, Op
+from schemas.topics import Profile
+from streams.core import layers as parts
+from streams.core.entity import EMPTY, NOTHING, Entity
+from streams.core.layers import ALL, Layer, Layers
+from streams.core.ledger import Book, LedgerBuffer, day_of
+from streams.core.massdelete import Window, admit
+from streams.core.resolve import Observation, Outcome, Resolution, does_not_stick, resolve, to_push
+from streams.resolver import graves
+from streams.resolver.fetches import TIE, fetch
+from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
+from streams.resolver.outputs import Source, decision, push
+from streams.resolver.routes import Route, Routes
+from streams.shard.api import Incoming, Shard
+
+_U64 = struct.Struct(">Q")
+_SAMPLED = 15  # of 256 first bytes of event ids: how many decisions are told in which nothing differed
+Values = Mapping[int, dict[bytes, bytes | None]]
+
+
+class Unfit(Exception):
+    """An event that no rule can take; `reason` is that of its dead letter."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Decider:
+    """Decides within one shard. `states`: where new states of a type are gathered; `now`: microseconds UTC."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        codec: Codec,
+        profile: Profile,
+        ledger: LedgerBuffer,
+        states: Values,
+        now: Callable[[], int],
+    ) -> None:
+        self._routes = routes
+        self._codec = codec
+        self._profile = profile
+        self._ledger = ledger
+        self._states = states
+        self._now = now
+        self._merger = Merger(codec)
+        self._limit = routes.rules.mass_delete.share(profile.shard)
+
+    def decide(
+        self, shard: Shard, topic: str, record: Incoming, fact: bytes, key: bytes, row: bytes
+    ) -> tuple[Outcome, bytes]:
+        """Fold the event into its entity. Returns what became of it and the row after it. Raises Unfit."""
+        code = fact[70]
+        before = Entity.unpack(row) if row else EMPTY
+        said = Observation(
+            fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
+        )
+        completeness, merging = fact[72] & 3, self._routes.merging.get(code)
+        if said.op is Op.DELETE:
+            self._brake(shard, code, key, fact)
+        if completeness == Completeness.HINT:
+            raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
+        if merging is not None:
+            merged = self._merge(shard, merging, before, said, key, record.value, completeness)
+            verdict, groups = merged.verdict, merged.groups
+        elif completeness == Completeness.PARTIAL:
+            raise Unfit("partial", f"{key.decode()} came with some fields only; set `partial: true` in its policy")
+        else:
+            merged, groups = None, ()
+            policy, standings = self._routes.policies[code], self._routes.standings[code]
+            verdict = resolve(before, said, policy, standings)
+        if verdict.entity is before:
+            return verdict.outcome, row
+        if verdict.tie:
+            self._fetch(shard, record.value)
+        entity, asked = self._apply(shard, code, key, before, verdict, merged, record.value, fact)
+        if entity.fingerprint == NOTHING:
+            graves.bury(shard.rows, key, self._now())
+        packed = entity.pack()
+        shard.rows.put(b"E" + key, packed)
+        if _is_told(verdict, entity, groups, asked, fact):
+            source = Source(topic, shard.number, record.offset, fact[:16], said.account)
+            self._tell(shard, code, key, replace(verdict, entity=entity), source, asked, groups)
+        return verdict.outcome, packed
+
+    def _apply(
+        self, shard: Shard, code: int, key: bytes, before: Entity, verdict: Resolution, merged: Merged | None,
+        value: bytes | None, fact: bytes,
+    ) -> tuple[Entity, list[bytes]]:  # fmt: skip
+        """Keep what was said, make the new state, ask accounts to hold it."""
+        account, entity = fact[53:61], verdict.entity
+        changed = entity.golden_version != before.golden_version
+        if merged is not None:
+            shard.rows.put(_value_key(key, account), parts.pack(merged.mine))
+            if changed:
+                self._states[code][key] = merged.value
+            return self._route_merged(shard, code, key, merged, fact, changed=changed)
+        value = None if fact[71] == Op.DELETE else value
+        if fact[16:45] == _version(entity, account):  # it is the newest that its account has said
+            self.keep(shard, code, key, account, value)
+        if verdict.outcome in (Outcome.WON, Outcome.UNCHANGED):
+            self._states[code][key] = value
+        elif verdict.promoted or changed:
+            self._states[code][key] = shard.rows.get(_value_key(key, entity.winner))
+        return self._route(shard, code, key, entity, fact, changed=changed)
+
+    def keep(self, shard: Shard, code: int, key: bytes, account: bytes, value: bytes | None) -> None:
+        """Keep what an account said, where another account's word may make it the winner, or flows push it."""
+        if code not in self._routes.kept_types:
+            return
+        if value is None:
+            shard.rows.delete(_value_key(key, account))
+        else:
+            shard.rows.put(_value_key(key, account), value)
+
+    def _brake(self, shard: Shard, code: int, key: bytes, fact: bytes) -> None:
+        """Count a delete. Raises Unfit when its source deletes too much at once."""
+        counted = b"B" + fact[53:61] + bytes((code,))
+        window, admitted = admit(Window.unpack(shard.rows.get(counted)), _U64.unpack_from(fact, 61)[0], self._limit)
+        shard.rows.put(counted, window.pack())
+        if not admitted:
+            raise Unfit(
+                "mass_delete",
+                f"{self._routes.label(fact[53:61])} deletes more than {self._limit.most} entities of a type in a shard "
+                f"within {self._limit.within:g} s; {key.decode()} is kept. If the deletes are right, raise mass_delete "
+                "in the policies and send the dead letters again",
+            )
+
+    def _fetch(self, shard: Shard, value: bytes | None) -> None:
+        """What an account said twice and differently is read once more. A value that cannot be read asks nothing."""
+        with suppress(CodecError):
+            fetch(shard, self._codec, self._profile, self._codec.decode(value or b"")["meta"], TIE, self._now())
+
+    # -- put together
+
+    def _merge(
+        self, shard: Shard, merging: Merging, before: Entity, said: Observation, key: bytes, value: bytes | None,
+        completeness: int,
+    ) -> Merged:  # fmt: skip
+        stored = {c.account: shard.rows.get(_value_key(key, c.account)) for c in before.contributions}
+        known: dict[bytes, Layers] = {account: parts.unpack(row) for account, row in stored.items() if row}
+        try:
+            fields = ALL
+            if completeness == Completeness.PARTIAL and said.op is Op.UPSERT:
+                fields = fields_said(self._codec.decode(value or b""), merging.places)
+            deleted = said.op is Op.DELETE
+            layer = Layer(said.version, said.corrected, said.op, fields, b"" if deleted else value or b"")
+            return self._merger.fold(merging, before, known, said, layer)
+        except CodecError as error:
+            raise Unfit("undecodable", f"{key.decode()}: {error}") from error
+
+    def _route_merged(
+        self, shard: Shard, code: int, key: bytes, merged: Merged, fact: bytes, *, changed: bool
+    ) -> tuple[Entity, list[bytes]]:
+        merging, found = self._routes.merging[code], self._routes.routes(_tenant(key), code)
+        if merged.value is None or not found:
+            return merged.verdict.entity, []
+        entity, asked = self._merger.to_push(merging, merged, {account for route in found for account in route.to})
+        if asked and not changed:
+            entity = replace(entity, golden_version=entity.golden_version + 1)
+        for route in found:
+            for account in asked:
+                if account in route.to:
+                    self._push(shard, route, account, key, entity, merged.value, fact, told=False)
+        return entity, asked
+
+    # -- flows
+
+    def _route(
+        self, shard: Shard, code: int, key: bytes, entity: Entity, fact: bytes, *, changed: bool
+    ) -> tuple[Entity, list[bytes]]:
+        """Ask the accounts of the type's flows to hold the winner. A repair of a drift is a new golden version, or the
+        destination would take it for what it has already applied."""
+        if code not in self._routes.routed_types:
+            return entity, []
+        value = shard.rows.get(_value_key(key, entity.winner))
+        everybody: list[bytes] = []
+        for route in self._routes.routes(_tenant(key), code):
+            after, asked = to_push(entity, route.to)
+            if not asked or value is None:
+                continue
+            if not changed and not everybody:
+                after = replace(after, golden_version=after.golden_version + 1)
+            entity = after
+            everybody += asked
+            for account in asked:
+                self._push(shard, route, account, key, entity, value, fact, told=True)
+        return entity, everybody
+
+    def _push(
+        self, shard: Shard, route: Route, account: bytes, key: bytes, entity: Entity, value: bytes, fact: bytes,
+        *, told: bool,
+    ) -> None:  # fmt: skip
+        """`told`: the task says which contents it may overwrite. Those of merged records are not comparable."""
+        now, member = self._now(), route.to[account]
+        policy = self._routes.policies[fact[70]] if told else None
+        task = push(member, route, key, entity, value, now, _U64.unpack_from(fact, 61)[0], policy)
+        topic, partition, task_key = task.place(self._profile)
+        shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
+        self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)
+
+    # -- decisions
+
+    def _tell(
+        self, shard: Shard, code: int, key: bytes, verdict: Resolution, source: Source, asked: Sequence[bytes],
+        groups: Sequence[GroupWinner],
+    ) -> None:  # fmt: skip
+        told: dict[str, Any] = decision(
+            self._routes, EntityType.from_code(code), key, verdict, source, asked, self._now(), groups
+        )
+        shard.emit(topics.DECISIONS, shard.number, key, self._codec.encode("decision", told))
+
+
+def _is_told(
+    verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner], asked: Sequence[bytes], fact: bytes
+) -> bool:
+    """Decisions of one account's own entity say nothing; those in which nothing differed are sampled."""
+    if entity.of(entity.winner) is None:
+        return False
+    if verdict.tie:
+        return True
+    if len(entity.contributions) < 2 and not groups:
+        return False
+    stuck = any(does_not_stick(c) for c in entity.contributions)
+    return verdict.outcome is not Outcome.UNCHANGED or bool(asked) or stuck or fact[0] < _SAMPLED
+
+
+def _value_key(key: bytes, account: bytes) -> bytes:
+    return b"V" + key + account
+
+
+def _version(entity: Entity, account: bytes) -> bytes:
+    said = entity.of(account)
+    return said.version if said else b""
+
+
+def _tenant(key: bytes) -> str:
+    return key.split(b"|", 1)[0].decode()

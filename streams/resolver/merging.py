@@ -1,0 +1,210 @@
+"""Entities that are put together from parts: field groups with policies of their own, and events with some fields only.
+
+Each account's events are kept as layers (row `V`), so any order of them gives the same record. A golden record is the
+record of the account that wins by the type's policy, with the fields of every group taken from the account that wins
+the group: only an account that has said all fields of a group can win it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from connectors.kit.golden import decimal_text
+from schemas import identity
+from schemas.codec import Codec
+from schemas.entities import EntityType, Op
+from streams.core import layers as parts
+from streams.core.entity import NOTHING, Contribution, Entity
+from streams.core.layers import ALL, Layer, Layers
+from streams.core.policy import FieldGroup, Policy
+from streams.core.resolve import Observation, Outcome, Resolution, Standing, choose, does_not_stick, turned
+
+Record = dict[str, Any]
+META = "meta"
+REST = "*"  # the group of all fields that are in no other
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A field group of a type, indexed: its fields as bits, and every account's standing in it."""
+
+    rule: FieldGroup
+    bits: int
+    standings: Mapping[bytes, Standing]
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """What merging needs of a type. `places`: field name -> bit; `routed`: account -> fields that flows give it."""
+
+    kind: EntityType
+    policy: Policy
+    standings: Mapping[bytes, Standing]
+    groups: Sequence[Group]
+    places: Mapping[str, int]
+    routed: Mapping[bytes, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupWinner:
+    """Who gave a group's fields, and which part of its rule chose it."""
+
+    group: str
+    rule: str
+    account: bytes
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What an event did. `value`: the encoded golden record, None for a deleted one and for one of which no account has
+    said all; `mine`: what its account says now; `records`: the accounts' records."""
+
+    verdict: Resolution
+    mine: Layers
+    value: bytes | None
+    groups: Sequence[GroupWinner]
+    records: Mapping[bytes, Record]
+    golden: Record
+
+
+def fields_said(record: Record | None, places: Mapping[str, int]) -> int:
+    """The bits of the fields a partial record carries; those the schema does not have say nothing."""
+    names = record[META]["fields"] if record is not None else ()
+    return parts.bits([name for name in names if name in places], places)
+
+
+def assemble(said: Layers, decode: Any, places: Mapping[str, int]) -> Record:
+    """The account's record: every field from the newest layer that says it, `meta` from the newest of all."""
+    record: Record = {}
+    for layer in reversed(said):
+        values = decode(layer.value)
+        record |= {name: values[name] for name, bit in places.items() if layer.fields >> bit & 1 and name in values}
+        record[META] = values[META]
+    return record
+
+
+def content_of(record: Record, fields: Iterable[str]) -> bytes:
+    """8 bytes that are equal where these fields are."""
+    chosen = {name: record[name] for name in sorted(fields) if name in record}
+    return identity.fingerprint(orjson.dumps(chosen, default=_text, option=orjson.OPT_SORT_KEYS))
+
+
+def _text(value: Any) -> str:
+    return decimal_text(value) if isinstance(value, Decimal) else str(value)
+
+
+class Merger:
+    """Folds events of merging types. Keeps no state."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def fold(
+        self, merging: Merging, entity: Entity, said: Mapping[bytes, Layers], seen: Observation, new: Layer
+    ) -> Merged:
+        """One event of an entity. `said`: the layers of every account that has spoken; `new.fields` as it came."""
+        before, known = entity.of(seen.account), said.get(seen.account, ())
+        mine = parts.lay(known, new)
+        if mine == known:
+            same = any(layer.version == new.version for layer in known)
+            outcome = Outcome.DUPLICATE if same else Outcome.SUPERSEDED
+            return Merged(Resolution(entity, outcome, "version"), known, None, (), {}, {})
+        records = self._records(merging, {**said, seen.account: mine})
+        mine, contribution = self._contribution(merging, before, seen, mine, records.get(seen.account))
+        after = entity.having(contribution)
+        return self._golden(merging, entity, after, {**said, seen.account: mine}, records, seen)
+
+    def _records(self, merging: Merging, said: Mapping[bytes, Layers]) -> dict[bytes, Record]:
+        return {
+            account: assemble(layers, self._codec.decode, merging.places)
+            for account, layers in said.items()
+            if not parts.deleted(layers)
+        }
+
+    def _contribution(
+        self, merging: Merging, before: Contribution | None, seen: Observation, mine: Layers, record: Record | None
+    ) -> tuple[Layers, Contribution]:
+        """What the account says now. An echo of what we asked for inherits the time of what was asked for."""
+        newest = parts.newest(mine)
+        op = Op.DELETE if parts.deleted(mine) else Op.UPSERT
+        fresh = Contribution(seen.account, newest.version, newest.corrected, op)
+        if before is None:
+            return mine, fresh
+        fresh = replace(fresh, released=before.released, tries=before.tries, asked=before.asked)
+        if record is None or not before.asked or newest.version != seen.version:
+            return mine, fresh
+        held = content_of(record, merging.routed.get(seen.account, ()))
+        for at in reversed(range(len(before.asked))):
+            content, time = before.asked[at]
+            if content == held or (seen.answer and at == len(before.asked) - 1):
+                corrected = time if content == held else time - 1
+                mine = parts.retime(mine, newest.version, corrected)
+                return mine, replace(fresh, corrected=corrected, asked=before.asked[at:])
+        return mine, replace(fresh, asked=())
+
+    def _golden(
+        self, merging: Merging, entity: Entity, after: Entity, said: Mapping[bytes, Layers],
+        records: Mapping[bytes, Record], seen: Observation,
+    ) -> Merged:  # fmt: skip
+        mine = said[seen.account]
+        winner, because = choose(after.contributions, merging.policy, merging.standings)
+        if winner.op is Op.DELETE:
+            verdict = _verdict(entity, after, winner.account, NOTHING, seen.account, (), because)
+            return Merged(verdict, mine, None, (), records, {})
+        whole = [c for c in after.contributions if c.op is Op.UPSERT and parts.covers(said[c.account], ALL)]
+        if not whole:
+            verdict = _verdict(entity, after, NOTHING, NOTHING, seen.account, (), "incomplete")
+            return Merged(verdict, mine, None, (), records, {})
+        base, because = choose(whole, merging.policy, merging.standings)
+        golden = dict(records[base.account])
+        winners = [GroupWinner(REST, merging.policy.kind.value, base.account, because)]
+        for group in merging.groups:
+            won, why = _choose_group(group, after, said)
+            golden |= {name: records[won][name] for name in group.rule.fields}
+            winners.append(GroupWinner(group.rule.name, group.rule.kind.value, won, why))
+        content = content_of(golden, (name for name in golden if name != META))
+        givers = {winner.account for winner in winners}
+        verdict = _verdict(entity, after, base.account, content, seen.account, givers, because)
+        value = self._codec.encode(merging.kind.value, golden)
+        return Merged(verdict, mine, value, winners, records, golden)
+
+    def to_push(self, merging: Merging, merged: Merged, to: Iterable[bytes]) -> tuple[Entity, list[bytes]]:
+        """As streams.core.resolve.to_push, on the fields that flows give an account."""
+        entity, asked = merged.verdict.entity, list[bytes]()
+        time = max((c.corrected for c in entity.contributions if c.account in merged.records), default=0)
+        for account in to:
+            c, record = entity.of(account), merged.records.get(account)
+            if c is None or record is None or does_not_stick(c):
+                continue
+            wanted = content_of(merged.golden, merging.routed[account])
+            if wanted in (content_of(record, merging.routed[account]), c.pushed):
+                continue
+            asked.append(account)
+            entity = entity.having(c.asking(wanted, time))
+        return entity, asked
+
+
+def _choose_group(group: Group, after: Entity, said: Mapping[bytes, Layers]) -> tuple[bytes, str]:
+    able = [
+        replace(c, version=(top := parts.newest(said[c.account], group.bits)).version, corrected=top.corrected)
+        for c in after.contributions
+        if c.op is Op.UPSERT and parts.covers(said[c.account], group.bits)
+    ]
+    winner, because = choose(able, group.rule, group.standings)
+    return winner.account, because
+
+
+def _verdict(
+    entity: Entity, after: Entity, winner: bytes, content: bytes, account: bytes, givers: Iterable[bytes], because: str
+) -> Resolution:
+    golden = turned(after, winner, content, entity)
+    if account != winner and account not in set(givers):
+        return Resolution(golden, Outcome.SUPERSEDED, because, winner != entity.winner)
+    changed = golden.golden_version != entity.golden_version
+    return Resolution(golden, Outcome.WON if changed else Outcome.UNCHANGED, because)
