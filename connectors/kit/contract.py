@@ -26,7 +26,8 @@ class Account:
     """One shop or system at one platform. `secrets` hold the values, already read from their files; never log it.
 
     `settings` are the platform's own (strings), e.g. shopify: api_version, currency, locations; `priority`: lower wins
-    a tie of last-writer-wins; `clock_offset`: seconds this account's clock is ahead of ours.
+    a tie of last-writer-wins; `clock_offset`: seconds this account's clock is ahead of ours; `clock_epoch`: raised by a
+    person when the platform's connector reads versions from another clock than before.
     """
 
     tenant: str
@@ -37,6 +38,7 @@ class Account:
     secrets: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     priority: int = 100
     clock_offset: float = 0.0
+    clock_epoch: int = 1
 
     def secret(self, name: str) -> str:
         """The first (newest) secret of that name. Raises KeyError when the account has none."""
@@ -347,6 +349,8 @@ class Platform:
 
     `check` reads every setting of an account and raises Misconfigured for the first that is wrong; no I/O, no secrets.
     Roles call it when they start, so that a wrong setting is not found out at the first record that needs it.
+    `clocks`: the one clock per type that versions are read from (Mapped.clock_id). Versions of two clocks cannot be
+    compared, so a record with another clock is refused, and so is a start with another declaration than before.
     """
 
     name: str
@@ -355,3 +359,4 @@ class Platform:
     poller: Poller | None = None
     destination: Destination | None = None
     check: Callable[[Account], None] | None = None
+    clocks: Mapping[EntityType, str] = field(default_factory=dict)

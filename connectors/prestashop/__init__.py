@@ -5,8 +5,9 @@ from __future__ import annotations
 from connectors.kit.contract import Platform
 from connectors.prestashop import settings
 from connectors.prestashop.destination import PrestaShopDestination
-from connectors.prestashop.mapping import PrestaShopMapping
+from connectors.prestashop.mapping import DATE_UPD, READ_SEQUENCE, PrestaShopMapping
 from connectors.prestashop.poller import PrestaShopPoller
+from schemas.entities import EntityType
 
 PLATFORM = Platform(
     name="prestashop",
@@ -14,4 +15,5 @@ PLATFORM = Platform(
     poller=PrestaShopPoller(),
     destination=PrestaShopDestination(),
     check=settings.check,
+    clocks={**dict.fromkeys(EntityType, DATE_UPD), EntityType.INVENTORY_LEVEL: READ_SEQUENCE},
 )

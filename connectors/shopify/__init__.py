@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from connectors.kit.contract import Platform
 from connectors.shopify import settings
+from connectors.shopify.context import CLOCK_ID
 from connectors.shopify.destination import ShopifyDestination
 from connectors.shopify.mapping import ShopifyMapping
 from connectors.shopify.poller import ShopifyPoller
 from connectors.shopify.webhook import ShopifySource
+from schemas.entities import EntityType
 
 PLATFORM = Platform(
     name="shopify",
@@ -16,4 +18,5 @@ PLATFORM = Platform(
     poller=ShopifyPoller(),
     destination=ShopifyDestination(),
     check=settings.check,
+    clocks=dict.fromkeys(EntityType, CLOCK_ID),
 )

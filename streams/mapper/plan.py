@@ -6,13 +6,13 @@ is a dead letter. Nothing is obeyed that claims to be of the future. Nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.kit.contract import Account, CanonicalMapping, Envelope, Ignored, Mapped
 from connectors.kit.errors import SluiceError
-from schemas.entities import Channel, Completeness, Lane, Op
+from schemas.entities import Channel, Completeness, EntityType, Lane, Op
 from schemas.headers import Header, InvalidHeader
 from schemas.identity import GoldenKey, InvalidKey, join
 from streams.mapper import linking, records
@@ -58,9 +58,15 @@ class Plan:
 
 
 def plan(
-    account: Account, mapping: CanonicalMapping, envelope: Envelope, view: LinkView, max_skew: int = DEFAULT_SKEW
+    account: Account,
+    mapping: CanonicalMapping,
+    envelope: Envelope,
+    view: LinkView,
+    max_skew: int = DEFAULT_SKEW,
+    clocks: Mapping[EntityType, str] | None = None,
 ) -> Plan:
-    """Map and complete. `max_skew`: microseconds. Never raises: whatever one envelope does wrong is in `troubles`."""
+    """Map and complete. `max_skew`: microseconds; `clocks`: the platform's declared ones, by type. Never raises:
+    whatever one envelope does wrong is in `troubles`."""
     if not envelope.delivery_id:
         return Plan(troubles=[_trouble(account, "invalid", "the envelope has no delivery id, so its events have none")])
     try:
@@ -74,7 +80,7 @@ def plan(
         return Plan(troubles=[_trouble(account, "mapping_failed", detail)])
     if isinstance(mapped, Ignored):
         return Plan(ignored=mapped.reason)
-    return _Planner(account, envelope, mapping.revision, view, max_skew).run(mapped)
+    return _Planner(account, envelope, mapping.revision, view, max_skew, clocks or {}).run(mapped)
 
 
 def _trouble(account: Account, reason: str, detail: str, index: int = 0) -> Trouble:
@@ -84,12 +90,21 @@ def _trouble(account: Account, reason: str, detail: str, index: int = 0) -> Trou
 class _Planner:
     """The records of one envelope, those that carry their own link first: the others may link through them."""
 
-    def __init__(self, account: Account, envelope: Envelope, revision: int, view: LinkView, max_skew: int) -> None:
+    def __init__(
+        self,
+        account: Account,
+        envelope: Envelope,
+        revision: int,
+        view: LinkView,
+        max_skew: int,
+        clocks: Mapping[EntityType, str],
+    ) -> None:
         self._account = account
         self._envelope = envelope
         self._revision = revision
         self._view = Overlay(view)
         self._max_skew = max_skew
+        self._clocks = clocks
         self._plan = Plan()
         self._names: set[str] = set()
 
@@ -112,6 +127,10 @@ class _Planner:
         if name in self._names:
             return self._die(index, record, "invalid", "the mapping gave two records of one envelope the same id")
         self._names.add(name)
+        declared = self._clocks.get(record.type, record.clock_id)
+        if record.clock_id != declared:
+            why = f"its version is read from {record.clock_id!r}, the platform declares {declared!r} for its type"
+            return self._die(index, record, "foreign_clock", why)
         if record.completeness is Completeness.HINT:
             return self._read(index, record, "hint", "unresolved_hint", "a read answered with a hint again")
         if records.newest_claim(self._account, record) > self._envelope.received_at + self._max_skew:

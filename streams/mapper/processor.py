@@ -105,7 +105,7 @@ class Mapper:
             return Plan(troubles=[_unknown_account(raw)])
         if ACKNOWLEDGE_ONLY in raw.envelope.headers:
             return Plan(ignored="to be acknowledged only")
-        return plan(account, platform.mapping, raw.envelope, self._links, self._max_skew)
+        return plan(account, platform.mapping, raw.envelope, self._links, self._max_skew, platform.clocks)
 
     def _event(self, shard: Shard, event: Event, made: Plan) -> int:
         """1 when the event was written, 0 when it or one of its links does not fit its schema."""

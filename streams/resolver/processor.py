@@ -25,7 +25,7 @@ from streams.core.ledger import DAY_MICROS, Book, LedgerBuffer, day_of
 from streams.core.policy import OrderingMode
 from streams.core.reorder import Held, Release, Reorder
 from streams.core.resolve import Outcome
-from streams.resolver import graves
+from streams.resolver import clocks, graves
 from streams.resolver.deciding import Decider, Unfit
 from streams.resolver.measure import STAGE, Measures
 from streams.resolver.routes import Routes
@@ -102,6 +102,7 @@ class Resolver:
             self._applied[key[1:].decode()], sequence = _PLACE.unpack(value)
             self._sequence = max(self._sequence, sequence)
         self._behind = set(self._applied)
+        clocks.settle(shard.rows, self._routes.members.values())
         for key, value in shard.rows.scan(b"W"):
             ordering = self._routes.orderings.get(key[9])
             if ordering is not None:

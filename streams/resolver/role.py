@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors import catalog
 from connectors.kit.metrics import Metrics
 from schemas import topics
 from schemas.registry import open_codec
@@ -15,7 +16,12 @@ from streams.runtime.settings import Settings
 
 def routes_of(config: Config) -> Routes:
     """The rules and accounts of a configuration file, indexed for the resolver."""
-    return routes(config.rules, [Member(a.tenant, a.id, a.platform, a.priority) for a in config.accounts.values()])
+    clocks = {name: platform.clocks for name, platform in catalog.platforms().items()}
+    members = [
+        Member(a.tenant, a.id, a.platform, a.priority, clocks.get(a.platform, {}), a.clock_epoch)
+        for a in config.accounts.values()
+    ]
+    return routes(config.rules, members)
 
 
 def run(settings: Settings, config: Config) -> None:

@@ -16,12 +16,14 @@ from streams.resolver.merging import META, Group, Merging
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An account as the resolver knows it."""
+    """An account as the resolver knows it. `clocks`: the declared clock per type; see contract.Platform."""
 
     tenant: str
     account: str
     platform: str
     priority: int = 100
+    clocks: Mapping[EntityType, str] = field(default_factory=dict, hash=False)
+    clock_epoch: int = 1
 
     @property
     def hash(self) -> bytes:

@@ -21,7 +21,7 @@ Supports = Callable[[str, EntityType], bool]
 Check = Callable[[Account], None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "settings", "secrets"}
+_ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets"}
 _NO_BUSINESS = {"meta", "extra"}  # fields of every record that no flow writes
 
 
@@ -120,6 +120,7 @@ class _Reader:
             secrets=self._secrets(keys["secrets"], platform) if "secrets" in keys else {},
             priority=self._doc.integer(keys["priority"], 0) if "priority" in keys else 100,
             clock_offset=self._doc.number(keys["clock_offset"]) if "clock_offset" in keys else 0.0,
+            clock_epoch=self._doc.integer(keys["clock_epoch"], 1) if "clock_epoch" in keys else 1,
         )
         self._look_into(keys.get("settings", node), account)
 

@@ -89,3 +89,11 @@ def test_an_overlay_forgets_its_oldest_links_and_gives_way_to_newer_ones_below()
     base.add(c, StoredLink("acme|variant|NEW", linked_at=6))
     assert overlay.golden("acme", EntityType.VARIANT, "shop", "c") == "acme|variant|NEW"
     assert overlay.golden("acme", EntityType.VARIANT, "shop", "b") == "acme|variant|OLD"
+
+
+def test_a_record_of_another_clock_than_the_declared_one_is_a_dead_letter() -> None:
+    declared = {EntityType.VARIANT: "sequence"}
+    made = plan(ACCOUNT, Shop(), envelope(VARIANT), MemoryXref(), clocks=declared)
+    assert [trouble.reason for trouble in made.troubles] == ["foreign_clock"]
+    assert "'sequence'" in made.troubles[0].detail
+    assert plan(ACCOUNT, Shop(), envelope(VARIANT), MemoryXref(), clocks={EntityType.PRICE: "x"}).troubles == []

@@ -26,6 +26,7 @@ from tests.unit.mapper.shop import (
     TOPIC,
     VARIANT,
     Bench,
+    Raw,
     envelope,
     fetched,
     keys,
@@ -359,3 +360,18 @@ def test_every_dead_letter_of_one_record_has_its_own_id() -> None:
     for one in bench.shard.outputs("dead-letters.v1"):
         assert one.key == b"shop|d-1"
         assert CODEC.decode(one.value or b"")["stage"] == "mapper"
+
+
+def test_a_record_that_killed_the_process_is_a_dead_letter_without_being_looked_into() -> None:
+    bench = Bench()
+    raw = Raw(7, b"whatever is in here", key=b"k")
+    assert bench.mapper.divert(bench.shard, TOPIC, raw, 2) is None
+    bench.shard.flush()
+    (letter,) = bench.decoded("dead-letters.v1")
+    assert (letter["stage"], letter["reason"], letter["attempts"]) == ("mapper", "poison", 2)
+    assert "died 2 times" in letter["detail"]
+    assert (letter["source_topic"], letter["source_offset"]) == (TOPIC, 7)
+    assert (letter["original_key"], letter["original_value"]) == (b"k", raw.value)
+    counted = ledger.total(ledger.read(bench.shard.rows))[Book.DELIVERIES, "-"]
+    assert (counted["received"], counted["dead"]) == (1, 1)
+    assert ledger.balance(Book.DELIVERIES, counted) == 0
