@@ -47,8 +47,8 @@ def _refusal(member: Member, kind: EntityType, kept: Mapping[str, str], epoch: i
     return (
         f"account {member.label}: the clock of {kind.value} was {kept[kind]!r} and is declared as "
         f"{member.clocks[kind]!r} now; versions of the two cannot be compared. If the change is meant, set "
-        f"clock_epoch: {epoch + 1} under tenants.{member.tenant}.accounts.{member.account} and restart: what it said so far then "
-        "ranks below all it says from now on. Otherwise go back to the release that was running"
+        f"clock_epoch: {epoch + 1} under tenants.{member.tenant}.accounts.{member.account} and restart: what it said "
+        "so far then ranks below all it says from now on. Otherwise go back to the release that was running"
     )
 
 

@@ -14,6 +14,7 @@ from connectors.kit.errors import Misconfigured
 from connectors.kit.settings import resolve
 from schemas import codec
 from schemas.entities import EntityType, Lane
+from streams.core.massdelete import Brake
 from streams.core.policy import Flow, Ordering, OrderingMode, Policy, PolicyKind, Rules, TaskKind
 from streams.runtime.document import Document, Node
 
@@ -22,6 +23,7 @@ Check = Callable[[Account], None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets"}
+_TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", "flows"}
 _NO_BUSINESS = {"meta", "extra"}  # fields of every record that no flow writes
 
 
@@ -73,9 +75,7 @@ class _Reader:
         self._accounts: dict[tuple[str, str], Account] = {}
 
     def read(self) -> Config:
-        top = self._doc.mapping(
-            self._doc.root, {"tenants", "policies", "ordering", "max_future_skew", "flows"}, required=["tenants"]
-        )
+        top = self._doc.mapping(self._doc.root, _TOP, required=["tenants"])
         if "tenants" in top:
             self._tenants(top["tenants"])
         revision, policies = self._policies(top["policies"]) if "policies" in top else (1, {})
@@ -85,6 +85,8 @@ class _Reader:
             ordering=self._orderings(top["ordering"]) if "ordering" in top else {},
             flows=self._flows(top["flows"]) if "flows" in top else (),
             max_future_skew=self._doc.number(top["max_future_skew"], 0.0) if "max_future_skew" in top else 300.0,
+            mass_delete=self._brake(top["mass_delete"]) if "mass_delete" in top else Brake(),
+            grave_days=self._doc.integer(top["grave_days"], 1) if "grave_days" in top else 100,
         )
         self._doc.finish()
         return Config(self._accounts, rules)
@@ -189,6 +191,11 @@ class _Reader:
         if not names:
             self._doc.problem(node, "must name an account")
         return tuple(name for name in names if name)
+
+    def _brake(self, node: Node) -> Brake:
+        keys = self._doc.mapping(node, {"most", "within"})
+        most = self._doc.integer(keys["most"], 0) if "most" in keys else Brake().most
+        return Brake(most, self._doc.number(keys["within"], 1.0) if "within" in keys else Brake().within)
 
     def _orderings(self, node: Node) -> dict[EntityType, Ordering]:
         keys = self._doc.mapping(node, {"default", *EntityType})

@@ -203,3 +203,10 @@ def test_what_a_platform_says_of_settings_is_told_with_its_place_beside_all_othe
     assert "sluice.yaml:8: tenants.acme.accounts.shop-de.settings: account shop-de: wrong" in told
     assert "account shop-ps: wrong" in told, "an account without settings is looked into as well"
     assert "ordering.price.mode" in told
+
+
+def test_the_brake_and_the_graves_have_settings(tmp_path: Path) -> None:
+    rules = read(tmp_path, GOOD + "mass_delete: {most: 5, within: 60}\ngrave_days: 7\n").rules
+    assert (rules.mass_delete.most, rules.mass_delete.within, rules.grave_days) == (5, 60.0, 7)
+    rules = read(tmp_path).rules
+    assert (rules.mass_delete.most, rules.mass_delete.within, rules.grave_days) == (1_000, 3_600.0, 100)
