@@ -16,6 +16,7 @@ class EntityType(StrEnum):
     PRICE = "price"
     INVENTORY_LEVEL = "inventory_level"
     ORDER = "order"
+    RESERVATION = "reservation"
 
     @property
     def code(self) -> int:
@@ -34,6 +35,7 @@ _CODES = {
     EntityType.PRICE: 3,
     EntityType.INVENTORY_LEVEL: 4,
     EntityType.ORDER: 5,
+    EntityType.RESERVATION: 6,
 }
 _TYPES = {code: kind for kind, code in _CODES.items()}
 

@@ -44,6 +44,14 @@ def inventory_level(sku: str, location: str) -> str:
     return identity.extend(variant(sku), location)
 
 
+def reservation(sku: str, location: str, account: str, order_id: str, line_id: str) -> str:
+    """SKU~location~account~order~line: begins as its level's id does, so that both are in one shard.
+
+    Raises identity.InvalidKey for a SKU without a visible character.
+    """
+    return identity.extend(inventory_level(sku, location), account, order_id, line_id)
+
+
 def product(skus: Iterable[str], account: str, remote_id: str) -> str:
     """The smallest normalised SKU of its variants; without any SKU the product is its account's own."""
     normal = sorted(identity.normalise_sku(sku) for sku in skus if sku and sku.strip())

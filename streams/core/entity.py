@@ -1,6 +1,6 @@
 """The resolver's row of one entity: what each account last said of it. Pure.
 
-    header (26 bytes):  format 1 | flags 1 | golden version 8 | winner's account 8 | winner's fingerprint 8
+    header (26 bytes):  format 1 | layered 1 | golden version 8 | winner's account 8 | winner's fingerprint 8
     per account (55+):  account 8 | version 29 | corrected time 8 | op 1 | released clock 8
                         | tries (4 bits), count of asked (4 bits) 1 | per asked: fingerprint 8, time 8
 
@@ -9,6 +9,7 @@ numbers. `released clock` is the clock value of the newest version released to `
 was asked to hold, oldest first, and as of which winner's time: from the one it holds now, or the oldest outstanding.
 `tries`: how often it was asked to hold the content that is golden now. The highest bit of `op`: the account is
 ambiguous, it said two different things with versions that differ in nothing else, and nothing newer since.
+`layered`: 1 when the entity is put together from parts, so that its rows of values hold layers.
 """
 
 from __future__ import annotations
@@ -78,17 +79,20 @@ class Contribution:
     def asking(self, fingerprint: bytes, time: int) -> Contribution:
         """With one more push noted."""
         asked = (*self.asked, (fingerprint, time))[-MOST_ASKED:]
-        return replace(self, asked=asked, tries=min(self.tries + 1, MOST_TRIES))
+        again = not self.asked or self.pushed == fingerprint  # else something else is asked for than before
+        return replace(self, asked=asked, tries=min(self.tries + 1, MOST_TRIES) if again else 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A row, unpacked. `golden_version` counts changes of the winning content."""
+    """A row, unpacked. `golden_version` counts changes of the winning content; `layered`: what the accounts said is kept
+    as layers, not as the values that came."""
 
     golden_version: int
     winner: bytes
     fingerprint: bytes
     contributions: tuple[Contribution, ...]
+    layered: bool = False
 
     def of(self, account: bytes) -> Contribution | None:
         """The account's contribution."""
@@ -102,7 +106,7 @@ class Entity:
 
     def pack(self) -> bytes:
         """The row."""
-        head = _HEAD.pack(FORMAT, 0, self.golden_version, self.winner, self.fingerprint)
+        head = _HEAD.pack(FORMAT, self.layered, self.golden_version, self.winner, self.fingerprint)
         return head + b"".join(
             _ENTRY.pack(
                 c.account,
@@ -120,9 +124,9 @@ class Entity:
     def unpack(cls, row: bytes) -> Entity:
         """Raises ValueError for a row of another format or length."""
         try:
-            form, _, golden_version, winner, fingerprint = _HEAD.unpack_from(row)
+            form, layered, golden_version, winner, fingerprint = _HEAD.unpack_from(row)
             if form == FORMAT:
-                return cls(golden_version, winner, fingerprint, tuple(_entries(row)))
+                return cls(golden_version, winner, fingerprint, tuple(_entries(row)), bool(layered))
         except struct.error as error:
             raise ValueError(f"an entity row of {len(row)} bytes is cut off: {error}") from error
         raise ValueError(f"not an entity row of format {FORMAT}: format {form}")

@@ -17,6 +17,7 @@ from schemas.entities import Op
 _LAYER = struct.Struct(">29sQBQI")
 MOST_FIELDS = 63
 ALL = (1 << MOST_FIELDS) - 1
+_ONLY_WHOLE = 1 << (MOST_FIELDS - 1)  # a field that no schema has: only what is about all fields says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ def covers(layers: Layers, fields: int) -> bool:
     for layer in layers:
         said |= layer.fields
     return not fields & ~said
+
+
+def whole(layers: Layers) -> Layer | None:
+    """The newest event that said everything: a whole record or a delete. None when the account said parts only."""
+    return next((layer for layer in layers if layer.fields & _ONLY_WHOLE), None)
 
 
 def newest(layers: Layers, fields: int = ALL) -> Layer:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from schemas.entities import EntityType, Lane
 from streams.core.massdelete import Brake
+from streams.core.stock import Guard
 
 
 class PolicyKind(StrEnum):
@@ -76,15 +77,21 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """Reorder policy of one entity type. `lateness`: seconds the watermark stays behind the newest source time."""
+    """Reorder policy of one entity type. `lateness`: seconds the watermark stays behind the newest source time;
+    `accounts`: those that need another lateness, by account id."""
 
     mode: OrderingMode = OrderingMode.TIME
     lateness: float = 2.0
+    accounts: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, account: str) -> Ordering:
+        """As it is for one account."""
+        return replace(self, lateness=self.accounts.get(account, self.lateness))
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Which accounts should hold which fields of an entity type's winner."""
+    """Which accounts should hold which fields of an entity type's winner. `guard`: they are told less of a stock."""
 
     name: str
     entity: EntityType
@@ -92,6 +99,7 @@ class Flow:
     fields: tuple[str, ...]
     lane: Lane = Lane.NORMAL
     kind: TaskKind = TaskKind.SET
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)

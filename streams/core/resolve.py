@@ -165,20 +165,20 @@ def held(c: Contribution) -> bytes:
     return NOTHING if c.op is Op.DELETE else c.fingerprint
 
 
-def to_push(entity: Entity, destinations: Iterable[bytes]) -> tuple[Entity, list[bytes]]:
-    """Which destinations must be asked to hold the winner: those that have the record, hold something else and have
-    not been asked for exactly this since they last changed. Level-triggered: an account that drifts is asked again.
-    Returns the entity with what was asked noted, and the accounts."""
+def to_push(entity: Entity, wanted: Mapping[bytes, bytes]) -> tuple[Entity, list[bytes]]:
+    """Which destinations must be asked to hold what is wanted of them (fingerprint by account): those that have the
+    record, hold something else and have not been asked for exactly this since they last changed. Level-triggered: an
+    account that drifts is asked again. Returns the entity with what was asked noted, and the accounts."""
     winner = entity.of(entity.winner)
     if winner is None or entity.fingerprint == NOTHING:
         return entity, []
     asked = []
-    for account in destinations:
+    for account, content in wanted.items():
         c = entity.of(account)
         if c is None or c.op is Op.DELETE or account == entity.winner:
             continue
-        if entity.fingerprint in (c.fingerprint, c.pushed) or does_not_stick(c):
+        if content in (c.fingerprint, c.pushed) or does_not_stick(c):
             continue
         asked.append(account)
-        entity = entity.having(c.asking(entity.fingerprint, winner.corrected))
+        entity = entity.having(c.asking(content, winner.corrected))
     return entity, asked

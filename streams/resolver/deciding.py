@@ -21,7 +21,7 @@ from streams.core.layers import ALL, Layer, Layers
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.massdelete import Window, admit
 from streams.core.resolve import Observation, Outcome, Resolution, does_not_stick, resolve, to_push
-from streams.resolver import graves
+from streams.resolver import graves, guarding
 from streams.resolver.fetches import TIE, fetch
 from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
 from streams.resolver.outputs import Source, decision, push
@@ -29,6 +29,7 @@ from streams.resolver.routes import Route, Routes
 from streams.shard.api import Incoming, Shard
 
 _U64 = struct.Struct(">Q")
+_LEVEL, _RESERVED = guarding.LEVEL.code, guarding.RESERVED.code
 _SAMPLED = 15  # of 256 first bytes of event ids: how many decisions are told in which nothing differed
 Values = Mapping[int, dict[bytes, bytes | None]]
 
@@ -60,6 +61,8 @@ class Decider:
         self._states = states
         self._now = now
         self._merger = Merger(codec)
+        guarded = (flow.entity.code for flow in routes.rules.flows if flow.guard is not None)
+        self._decoded = frozenset((*guarded, _RESERVED))
         self._limit = routes.rules.mass_delete.share(profile.shard)
 
     def decide(
@@ -76,6 +79,8 @@ class Decider:
             self._brake(shard, code, key, fact)
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
+        if code in self._decoded and said.op is Op.UPSERT:
+            self._check(key, record.value)
         if merging is not None:
             merged = self._merge(shard, merging, before, said, key, record.value, completeness)
             verdict, groups = merged.verdict, merged.groups
@@ -90,6 +95,8 @@ class Decider:
         if verdict.tie:
             self._fetch(shard, record.value)
         entity, asked = self._apply(shard, code, key, before, verdict, merged, record.value, fact)
+        if code == _RESERVED and entity.golden_version != before.golden_version:
+            self._reserve(shard, key, entity, fact)
         if entity.fingerprint == NOTHING:
             graves.bury(shard.rows, key, self._now())
         packed = entity.pack()
@@ -142,6 +149,13 @@ class Decider:
                 "in the policies and send the dead letters again",
             )
 
+    def _check(self, key: bytes, value: bytes | None) -> None:
+        """Refuse a value that cannot be read before anything is made of it."""
+        try:
+            self._codec.decode(value or b"")
+        except CodecError as error:
+            raise Unfit("undecodable", f"{key.decode()}: {error}") from error
+
     def _fetch(self, shard: Shard, value: bytes | None) -> None:
         """What an account said twice and differently is read once more. A value that cannot be read asks nothing."""
         with suppress(CodecError):
@@ -177,8 +191,26 @@ class Decider:
         for route in found:
             for account in asked:
                 if account in route.to:
-                    self._push(shard, route, account, key, entity, merged.value, fact, told=False)
+                    wanted = guarding.Wanted(entity.fingerprint, merged.value)
+                    self._push(shard, route, account, key, entity, wanted, fact, told=False)
         return entity, asked
+
+    # -- reservations
+
+    def _reserve(self, shard: Shard, key: bytes, entity: Entity, fact: bytes) -> None:
+        """An order line was opened, changed or closed: what its level's channels may sell has changed."""
+        value = self._states[_RESERVED].get(key)
+        try:
+            level = guarding.reserve(shard.rows, self._codec, key, value, _U64.unpack(fact[45:53])[0])
+        except (CodecError, ValueError) as error:
+            raise Unfit("undecodable", f"{key.decode()}: {error}") from error
+        row = shard.rows.get(b"E" + level)
+        if row is None:
+            return
+        before = Entity.unpack(row)
+        after, asked = self._route(shard, _LEVEL, level, before, fact, changed=False)
+        if asked:
+            shard.rows.put(b"E" + level, after.pack())
 
     # -- flows
 
@@ -192,25 +224,41 @@ class Decider:
         value = shard.rows.get(_value_key(key, entity.winner))
         everybody: list[bytes] = []
         for route in self._routes.routes(_tenant(key), code):
-            after, asked = to_push(entity, route.to)
-            if not asked or value is None:
+            wanted = self._wanted(shard, route, key, entity, value)
+            after, asked = to_push(entity, {account: one.content for account, one in wanted.items()})
+            if not asked:
                 continue
             if not changed and not everybody:
                 after = replace(after, golden_version=after.golden_version + 1)
             entity = after
             everybody += asked
             for account in asked:
-                self._push(shard, route, account, key, entity, value, fact, told=True)
+                self._push(shard, route, account, key, entity, wanted[account], fact, told=True)
         return entity, everybody
 
+    def _wanted(
+        self, shard: Shard, route: Route, key: bytes, entity: Entity, value: bytes | None
+    ) -> Mapping[bytes, guarding.Wanted]:
+        """What each account of a flow is to hold."""
+        winner = entity.of(entity.winner)
+        if value is None or winner is None:
+            return {}
+        guard = route.flow.guard
+        if guard is None:
+            return guarding.plain(entity.fingerprint, value, route.to)
+        try:
+            return guarding.guarded(shard.rows, self._codec, guard, key, value, winner.corrected, route.to)
+        except CodecError as error:
+            raise Unfit("undecodable", f"{key.decode()}: {error}") from error
+
     def _push(
-        self, shard: Shard, route: Route, account: bytes, key: bytes, entity: Entity, value: bytes, fact: bytes,
-        *, told: bool,
+        self, shard: Shard, route: Route, account: bytes, key: bytes, entity: Entity, wanted: guarding.Wanted,
+        fact: bytes, *, told: bool,
     ) -> None:  # fmt: skip
         """`told`: the task says which contents it may overwrite. Those of merged records are not comparable."""
         now, member = self._now(), route.to[account]
-        policy = self._routes.policies[fact[70]] if told else None
-        task = push(member, route, key, entity, value, now, _U64.unpack_from(fact, 61)[0], policy)
+        policy = self._routes.policies[route.flow.entity.code] if told else None
+        task = push(member, route, key, entity, wanted, now, _U64.unpack_from(fact, 61)[0], policy)
         topic, partition, task_key = task.place(self._profile)
         shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
         self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)

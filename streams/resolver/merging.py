@@ -27,6 +27,7 @@ from streams.core.resolve import Observation, Outcome, Resolution, Standing, cho
 Record = dict[str, Any]
 META = "meta"
 REST = "*"  # the group of all fields that are in no other
+UNKNOWN = "value_not_kept"  # why an entity is left as it was: what the account that wins said before was not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,11 @@ class Merger:
         after = entity.having(contribution)
         return self._golden(merging, entity, after, {**said, seen.account: mine}, records, seen)
 
+    def again(self, merging: Merging, entity: Entity, said: Mapping[bytes, Layers]) -> Merged:
+        """The entity as it stands, put together anew. Raises CodecError."""
+        nobody = Observation(NOTHING, b"", 0, Op.UPSERT)
+        return self._golden(merging, entity, entity, said, self._records(merging, said), nobody)
+
     def _records(self, merging: Merging, said: Mapping[bytes, Layers]) -> dict[bytes, Record]:
         return {
             account: assemble(layers, self._codec.decode, merging.places)
@@ -152,16 +158,19 @@ class Merger:
         self, merging: Merging, entity: Entity, after: Entity, said: Mapping[bytes, Layers],
         records: Mapping[bytes, Record], seen: Observation,
     ) -> Merged:  # fmt: skip
-        mine = said[seen.account]
+        mine = said.get(seen.account, ())
         winner, because = choose(after.contributions, merging.policy, merging.standings)
         if winner.op is Op.DELETE:
             verdict = _verdict(entity, after, winner.account, NOTHING, seen.account, (), because)
             return Merged(verdict, mine, None, (), records, {})
-        whole = [c for c in after.contributions if c.op is Op.UPSERT and parts.covers(said[c.account], ALL)]
+        whole = [c for c in after.contributions if c.op is Op.UPSERT and _has_all(said.get(c.account))]
         if not whole:
             verdict = _verdict(entity, after, NOTHING, NOTHING, seen.account, (), "incomplete")
             return Merged(verdict, mine, None, (), records, {})
         base, because = choose(whole, merging.policy, merging.standings)
+        if base.account not in said:
+            as_it_was = turned(after, entity.winner, entity.fingerprint, entity)
+            return Merged(Resolution(as_it_was, Outcome.SUPERSEDED, UNKNOWN), mine, None, (), records, {})
         golden = dict(records[base.account])
         winners = [GroupWinner(REST, merging.policy.kind.value, base.account, because)]
         for group in merging.groups:
@@ -190,11 +199,16 @@ class Merger:
         return entity, asked
 
 
+def _has_all(said: Layers | None) -> bool:
+    """Whether an account has said a whole record; None: it has, and what it said was not kept."""
+    return said is None or parts.covers(said, ALL)
+
+
 def _choose_group(group: Group, after: Entity, said: Mapping[bytes, Layers]) -> tuple[bytes, str]:
     able = [
         replace(c, version=(top := parts.newest(said[c.account], group.bits)).version, corrected=top.corrected)
         for c in after.contributions
-        if c.op is Op.UPSERT and parts.covers(said[c.account], group.bits)
+        if c.op is Op.UPSERT and parts.covers(said.get(c.account, ()), group.bits)
     ]
     winner, because = choose(able, group.rule, group.standings)
     return winner.account, because

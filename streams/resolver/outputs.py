@@ -13,6 +13,7 @@ from schemas.topics import Profile
 from streams.core.entity import NOTHING, Contribution, Entity
 from streams.core.policy import Policy, PolicyKind
 from streams.core.resolve import Resolution, does_not_stick
+from streams.resolver.guarding import Wanted
 from streams.resolver.merging import GroupWinner
 from streams.resolver.routes import Member, Route, Routes
 
@@ -107,7 +108,14 @@ class Push:
 
 
 def push(
-    member: Member, route: Route, key: bytes, entity: Entity, value: bytes, now: int, origin: int, policy: Policy | None
+    member: Member,
+    route: Route,
+    key: bytes,
+    entity: Entity,
+    wanted: Wanted,
+    now: int,
+    origin: int,
+    policy: Policy | None,
 ) -> Push:
     """Ask an account to hold the winner. `origin`: when what made it necessary was received; `policy`: None when the
     task cannot say which contents it may overwrite."""
@@ -127,9 +135,9 @@ def push(
             "flow": flow.name,
             "fields": list(flow.fields),
             "lane": flow.lane.value,
-            "fingerprint": entity.fingerprint,
+            "fingerprint": wanted.content,
             "expected": held.expected if held and policy and policy.kind is PolicyKind.LWW else None,
-            "record": value,
+            "record": wanted.value,
             "operation_id": None,
             "wanted_at": now,
             "origin_at": origin,

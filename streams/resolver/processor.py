@@ -57,6 +57,7 @@ class Resolver:
         metrics: Metrics | None = None,
     ) -> None:
         self._routes = routes
+        self._streams = routes.streams
         self._codec = codec
         self._profile = profile
         self._now = now
@@ -104,9 +105,8 @@ class Resolver:
         self._behind = set(self._applied)
         clocks.settle(shard.rows, self._routes.members.values())
         for key, value in shard.rows.scan(b"W"):
-            ordering = self._routes.orderings.get(key[9])
-            if ordering is not None:
-                self._reorder.set_watermark(key[1:], ordering, _U64.unpack(value)[0])
+            if key[9] in self._routes.orderings:
+                self._reorder.set_watermark(key[1:], self._routes.streams[key[1:]], _U64.unpack(value)[0])
 
     def close(self, shard: Shard) -> None:
         self._measures.holds(shard.number, 0)
@@ -310,7 +310,8 @@ class Resolver:
     ) -> bool:
         """Give the event to the reorder stage of its type. `outcome` is None for one that was applied before a crash.
         Returns whether it went out late."""
-        ordering = self._routes.orderings[fact[70]]
+        stream = fact[53:61] + fact[70:71]
+        ordering = self._streams[stream]
         mode = ordering.mode
         key, value, version = record.key or b"", record.value, fact[16:45]
         if mode is _NONE:
@@ -322,7 +323,7 @@ class Resolver:
             return newer_known
         self._ticket += 1
         event = Held(
-            version, self._ticket, key + fact[53:61], fact[53:61] + fact[70:71], fact[:16], topic, record.offset,
+            version, self._ticket, key + fact[53:61], stream, fact[:16], topic, record.offset,
             arrival, len(value) if value else 0, (key, value, unchanged),
         )  # fmt: skip
         if mode is _TIME:
@@ -416,7 +417,7 @@ class _Kind(NamedTuple):
 
 def _kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> Iterator[tuple[bytes, _Kind]]:
     for code, ordering in routes.orderings.items():
-        if code in routes.merging:
+        if code in routes.merging or code == EntityType.RESERVATION.code:
             continue
         kind = _Kind(code in routes.kept_types, ordering.mode is not OrderingMode.NONE, latest[code])
         for channel in range(_CHANNELS):

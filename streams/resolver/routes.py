@@ -44,14 +44,26 @@ class Route:
     to: Mapping[bytes, Member]
 
 
+class Streams(dict[bytes, Ordering]):
+    """The ordering of an account's events of one type, by account hash and type code in one key."""
+
+    def __init__(self, of_types: Mapping[int, Ordering]) -> None:
+        self._of_types = of_types
+
+    def __missing__(self, stream: bytes) -> Ordering:
+        """That of the type, for an account that the configuration does not know. Raises KeyError for another type."""
+        return self._of_types[stream[8]]
+
+
 @dataclass(slots=True)
 class Routes:
-    """Everything looked up per event. `by_type` is keyed by type code."""
+    """Everything looked up per event. Keys are type codes, `streams` an account hash with one."""
 
     rules: Rules
     members: dict[bytes, Member] = field(default_factory=dict)
     policies: dict[int, Policy] = field(default_factory=dict)
     orderings: dict[int, Ordering] = field(default_factory=dict)
+    streams: Streams = field(default_factory=lambda: Streams({}))
     standings: dict[int, dict[bytes, Standing]] = field(default_factory=dict)
     _routes: dict[tuple[str, int], list[Route]] = field(default_factory=dict)
     routed_types: frozenset[int] = frozenset()
@@ -81,6 +93,7 @@ def routes(rules: Rules, members: Iterable[Member]) -> Routes:
         table.policies[kind.code] = policy
         table.orderings[kind.code] = rules.order(kind)
         table.standings[kind.code] = {h: _standing(policy, member) for h, member in known.items()}
+    table.streams = _streams(rules, known)
     for flow in rules.flows:
         for tenant in {member.tenant for member in known.values()}:
             to = {h: m for h, m in known.items() if m.tenant == tenant and m.account in flow.to}
@@ -89,6 +102,14 @@ def routes(rules: Rules, members: Iterable[Member]) -> Routes:
     table.merging = {kind.code: _merging(rules, kind, table) for kind in EntityType if rules.policy(kind).merges}
     table.kept_types = table.routed_types | table.merging.keys() | _contested(rules, known.values())
     return table
+
+
+def _streams(rules: Rules, members: Mapping[bytes, Member]) -> Streams:
+    streams = Streams({kind.code: rules.order(kind) for kind in EntityType})
+    for kind in EntityType:
+        for account, member in members.items():
+            streams[account + bytes((kind.code,))] = rules.order(kind).of(member.account)
+    return streams
 
 
 def _contested(rules: Rules, members: Iterable[Member]) -> frozenset[int]:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
 from connectors.kit.settings import resolve
-from schemas import codec
 from schemas.entities import EntityType, Lane
 from streams.core.massdelete import Brake
-from streams.core.policy import Flow, Ordering, OrderingMode, Policy, PolicyKind, Rules, TaskKind
+from streams.core.policy import Flow, Rules, TaskKind
+from streams.core.stock import Guard
+from streams.runtime import policies as policies_file
 from streams.runtime.document import Document, Node
+from streams.runtime.policies import ORDERING, Policies, PolicyReader
 
 Supports = Callable[[str, EntityType], bool]
 Check = Callable[[Account], None]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets"}
 _TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", "flows"}
 _NO_BUSINESS = {"meta", "extra"}  # fields of every record that no flow writes
@@ -43,8 +44,12 @@ def load(
     with_secrets: bool = True,
     secrets_of: Collection[str] | None = None,
     check: Check | None = None,
+    policies: Path | None = None,
+    inline: bool = True,
 ) -> Config:
     """Read and check the whole file. `supports(platform, type)` says whether a destination can write a type.
+    `policies`: the file of the policies, as in SLUICE_POLICIES_FILE; by default policies.yaml beside `path`, if it is
+    there. Without `inline` the policies that stand in the configuration file count for nothing beside it.
 
     Raises Misconfigured with every problem found, one per line, each with line and path in the file, what is wrong
     and what is allowed. Secrets are read from where they are referenced: those of accounts at the platforms
@@ -53,7 +58,9 @@ def load(
     """
     readable = frozenset((platforms if secrets_of is None else secrets_of) if with_secrets else ())
     environ = os.environ if environ is None else environ
-    return _Reader(Document(path), platforms, supports, environ, readable, check).read()
+    return _Reader(Document(path), platforms, supports, environ, readable, check).read(
+        policies or policies_file.beside(path), inline=inline
+    )
 
 
 class _Reader:
@@ -73,39 +80,62 @@ class _Reader:
         self._secrets_of = secrets_of
         self._check = check
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._policies = PolicyReader(document, ())
 
-    def read(self) -> Config:
+    def read(self, policies: Path | None, *, inline: bool) -> Config:
+        """`policies`: a file of their own."""
+        own = policies_file.document(policies) if policies else None
         top = self._doc.mapping(self._doc.root, _TOP, required=["tenants"])
         if "tenants" in top:
             self._tenants(top["tenants"])
-        revision, policies = self._policies(top["policies"]) if "policies" in top else (1, {})
+        names = {account for _, account in self._accounts}
+        self._policies = PolicyReader(self._doc, names)
+        read = (
+            self._of_file(PolicyReader(own, names), policies, top, inline=inline)
+            if own and policies
+            else (self._of_part(top))
+        )
         rules = Rules(
-            revision=revision,
-            policies=policies,
-            ordering=self._orderings(top["ordering"]) if "ordering" in top else {},
+            revision=read.revision,
+            policies=read.policies,
+            ordering=read.ordering,
             flows=self._flows(top["flows"]) if "flows" in top else (),
             max_future_skew=self._doc.number(top["max_future_skew"], 0.0) if "max_future_skew" in top else 300.0,
             mass_delete=self._brake(top["mass_delete"]) if "mass_delete" in top else Brake(),
             grave_days=self._doc.integer(top["grave_days"], 1) if "grave_days" in top else 100,
         )
+        self._doc.problems += own.problems if own else []
         self._doc.finish()
         return Config(self._accounts, rules)
+
+    def _of_part(self, top: Mapping[str, Node]) -> Policies:
+        ordering = self._policies.orderings(top[ORDERING]) if ORDERING in top else {}
+        return self._policies.part(top["policies"], ordering) if "policies" in top else Policies(ordering=ordering)
+
+    def _of_file(self, own: PolicyReader, path: Path, top: Mapping[str, Node], *, inline: bool) -> Policies:
+        found = own.file()
+        said_there = ["policies", *([ORDERING] if found.ordering else [])]
+        for part in (part for part in said_there if inline and part in top):
+            self._doc.problem(
+                top[part],
+                f"stands in {path} too; remove this part, or that file (what SLUICE_POLICIES_FILE names, else "
+                f"{policies_file.FILE} beside this one)",
+            )
+        if found.ordering or ORDERING not in top:
+            return found
+        return replace(found, ordering=self._policies.orderings(top[ORDERING]))
 
     # ------------------------------------------------------------------------------------------- accounts
 
     def _tenants(self, node: Node) -> None:
         for tenant, inner in self._doc.mapping(node).items():
-            self._name(tenant, inner)
+            self._doc.name(tenant, inner)
             accounts = self._doc.mapping(inner, {"accounts"}, required=["accounts"]).get("accounts")
             for name, account in (self._doc.mapping(accounts) if accounts else {}).items():
-                self._name(name, account)
+                self._doc.name(name, account)
                 self._account(tenant, name, account)
         if not self._accounts:
             self._doc.problem(node, "no account is configured; allowed: TENANT.accounts.ID")
-
-    def _name(self, name: str, node: Node) -> None:
-        if not _NAME.fullmatch(name):
-            self._doc.problem(node, f"name {name!r} is not allowed; allowed: up to 63 letters, digits, . _ -")
 
     def _account(self, tenant: str, id: str, node: Node) -> None:
         keys = self._doc.mapping(node, _ACCOUNT, required=["platform", "base_url"])
@@ -166,74 +196,46 @@ class _Reader:
 
     # ------------------------------------------------------------------------------------------- rules
 
-    def _policies(self, node: Node) -> tuple[int, dict[EntityType, Policy]]:
-        keys = self._doc.mapping(node, {"revision", *EntityType})
-        revision = self._doc.integer(keys.pop("revision"), 1) if "revision" in keys else 1
-        return revision, {EntityType(name): self._policy(value) for name, value in keys.items()}
-
-    def _policy(self, node: Node) -> Policy:
-        keys = self._doc.mapping(node, {"kind", "owners"}, required=["kind"])
-        kind = self._doc.choice(keys["kind"], PolicyKind) if "kind" in keys else None
-        owners = self._account_names(keys["owners"]) if "owners" in keys else ()
-        if kind is PolicyKind.OWNER and "owners" not in keys:
-            self._doc.problem(node, "kind owner needs owners: account ids, most important first")
-        if kind in (PolicyKind.SINGLE, PolicyKind.LWW) and "owners" in keys:
-            self._doc.problem(keys["owners"], f"kind {kind} has no owners; remove them or say kind: owner")
-        return Policy(kind or PolicyKind.LWW, owners)
-
-    def _account_names(self, node: Node) -> tuple[str, ...]:
-        """Account ids, each known in at least one tenant: rules are shared by all tenants."""
-        known = {account for _, account in self._accounts}
-        nodes = self._doc.items(node)
-        names = [self._doc.one_of(one, known, "an account of any tenant") for one in nodes]
-        if len(set(names)) < len(names):
-            self._doc.problem(node, "names an account twice")
-        if not names:
-            self._doc.problem(node, "must name an account")
-        return tuple(name for name in names if name)
-
     def _brake(self, node: Node) -> Brake:
         keys = self._doc.mapping(node, {"most", "within"})
         most = self._doc.integer(keys["most"], 0) if "most" in keys else Brake().most
         return Brake(most, self._doc.number(keys["within"], 1.0) if "within" in keys else Brake().within)
-
-    def _orderings(self, node: Node) -> dict[EntityType, Ordering]:
-        keys = self._doc.mapping(node, {"default", *EntityType})
-        default = self._ordering(keys.pop("default"), Ordering()) if "default" in keys else Ordering()
-        own = {EntityType(name): self._ordering(value, default) for name, value in keys.items()}
-        return {kind: own.get(kind, default) for kind in EntityType}
-
-    def _ordering(self, node: Node, default: Ordering) -> Ordering:
-        keys = self._doc.mapping(node, {"mode", "lateness"})
-        mode = self._doc.choice(keys["mode"], OrderingMode) if "mode" in keys else default.mode
-        lateness = self._doc.number(keys["lateness"], 0.0) if "lateness" in keys else default.lateness
-        return Ordering(mode or default.mode, lateness)
 
     def _flows(self, node: Node) -> tuple[Flow, ...]:
         flows = [self._flow(name, value) for name, value in self._doc.mapping(node).items()]
         return tuple(flow for flow in flows if flow is not None)
 
     def _flow(self, name: str, node: Node) -> Flow | None:
-        self._name(name, node)
+        self._doc.name(name, node)
         needed = ["entity", "to", "fields"]
-        keys = self._doc.mapping(node, {*needed, "lane", "kind"}, required=needed)
+        keys = self._doc.mapping(node, {*needed, "lane", "kind", "guard"}, required=needed)
         if not set(needed) <= set(keys):
             return None
         entity = self._doc.choice(keys["entity"], EntityType)
-        to = self._account_names(keys["to"])
+        to = self._policies.account_names(keys["to"])
         lane = self._doc.choice(keys["lane"], Lane) if "lane" in keys else None
         kind = self._doc.choice(keys["kind"], TaskKind) if "kind" in keys else None
         if entity is None:
             return None
         self._check_supported(keys["to"], entity, to)
-        return Flow(name, entity, to, self._fields(keys["fields"], entity), lane or Lane.NORMAL, kind or TaskKind.SET)
+        guard = self._guard(keys["guard"], entity, to) if "guard" in keys else None
+        fields = self._policies.fields(keys["fields"], entity, _NO_BUSINESS)
+        return Flow(name, entity, to, fields, lane or Lane.NORMAL, kind or TaskKind.SET, guard)
 
-    def _fields(self, node: Node, entity: EntityType) -> tuple[str, ...]:
-        known = {field["name"] for field in codec.load(entity.value)["fields"]} - _NO_BUSINESS
-        names = [self._doc.one_of(one, known, f"a field of {entity}") for one in self._doc.items(node)]
-        if not names:
-            self._doc.problem(node, f"must name a field; allowed: {', '.join(sorted(known))}")
-        return tuple(name for name in names if name)
+    def _guard(self, node: Node, entity: EntityType, to: tuple[str, ...]) -> Guard:
+        """Of a stock flow only: what its channels are not told of the stock."""
+        keys = self._doc.mapping(node, {"safety", "channels", "learns_within"})
+        if entity is not EntityType.INVENTORY_LEVEL:
+            self._doc.problem(node, f"a guard is for flows of inventory_level; this one is of {entity}")
+        channels = self._doc.mapping(keys["channels"], set(to)) if "channels" in keys else {}
+        return Guard(
+            safety=self._units(keys["safety"]) if "safety" in keys else Decimal(0),
+            channels={name: self._units(units) for name, units in channels.items()},
+            learns_within=self._doc.number(keys["learns_within"], 0.0) if "learns_within" in keys else 60.0,
+        )
+
+    def _units(self, node: Node) -> Decimal:
+        return Decimal(str(self._doc.number(node, 0.0)))
 
     def _check_supported(self, node: Node, entity: EntityType, to: tuple[str, ...]) -> None:
         if self._supports is None:
