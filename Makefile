@@ -72,6 +72,10 @@ stack-down: $(READY) ## Stop them; the data stays
 chaos: $(READY) ## kill -9 at random points under load: KILLS=20 SEED=1; the last line is JSON
 	$(BIN)/python -m streams.testing.chaos --kills $(or $(KILLS),20) --seed $(or $(SEED),1)
 
+.PHONY: storm
+storm: $(READY) ## Resolvers join and leave every 2 to 5 s under load: SECONDS=180 SEED=1; the last line is JSON
+	$(BIN)/python -m streams.testing.storm --seconds $(or $(SECONDS),180) --seed $(or $(SEED),1)
+
 .PHONY: bench
 bench: $(READY) ## A workload on a real broker, checked by the oracle: W=W1 or W=W2a; the last line is JSON
 	$(BIN)/python -m benchmarks.run $(or $(W),W2a) $(if $(N),--events $(N))

@@ -9,23 +9,30 @@ from importlib.metadata import version
 
 import click
 
-from benchmarks import w1, w2a
+from benchmarks import w1, w2a, w4
+from benchmarks.peers import bench as peers
+from benchmarks.peers.catalogue import NAMES
 from streams.testing.broker import endpoints
 
 VERSIONS = ("confluent-kafka", "faust-streaming", "aiokafka", "rocksdict", "aiohttp", "fastavro")
 
 
 @click.command()
-@click.argument("workload", type=click.Choice(["W1", "W2a"]))
-@click.option("--events", default=None, type=int, help="Events (W2a) or requests (W1).")
-@click.option("--keys", default=100_000, show_default=True, help="Entities, W2a.")
+@click.argument("workload", type=click.Choice(["W1", "W2a", "W4", "peers"]))
+@click.option("--events", default=None, type=int, help="Events (W2a, peers), requests (W1) or entities (W4).")
+@click.option("--keys", default=100_000, show_default=True, help="Entities, W2a and peers.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same events.")
 @click.option("--mode", default="none", type=click.Choice(["none", "arrival", "time"]), help="Ordering of events, W2a.")
-def main(workload: str, events: int | None, keys: int, seed: int, mode: str) -> None:
+@click.option("--only", multiple=True, type=click.Choice(NAMES), help="One peer, repeatable; without it all.")
+def main(workload: str, events: int | None, keys: int, seed: int, mode: str, only: tuple[str, ...]) -> None:
     """Run WORKLOAD on a real broker (given, testcontainers or the local stack) and print what was measured."""
     with endpoints() as place:
         if workload == "W2a":
             result = w2a.run(place.bootstrap, place.registry, events or 1_000_000, keys, seed, mode)
+        elif workload == "W4":
+            result = w4.run(place.bootstrap, place.registry, events or 1_000_000, seed)
+        elif workload == "peers":
+            result = peers.run(place.bootstrap, place.registry, events or 1_000_000, keys, seed, only)
         else:
             result = w1.run(place.bootstrap, place.registry, events or 200_000)
     result["python"] = platform.python_version()

@@ -72,7 +72,7 @@ def _until_committed(kafka: dict[str, Any], prefix: str, pid: int, records: int,
     broker_before = usage(broker).cpu if broker else 0.0
     began, first, half, peak = time.monotonic(), None, None, 0.0
     while True:
-        done = _committed(group, partitions)
+        done = committed(group, partitions)
         now, used = time.monotonic(), usage(pid)
         peak = max(peak, used.rss_mib)
         if not used.rss_mib:
@@ -100,7 +100,7 @@ def _until_committed(kafka: dict[str, Any], prefix: str, pid: int, records: int,
     }
 
 
-def _committed(group: Consumer, partitions: list[TopicPartition]) -> int:
+def committed(group: Consumer, partitions: list[TopicPartition]) -> int:
     """Records the group has committed; 0 as long as a broker that has just started loads its groups."""
     try:
         return sum(max(0, tp.offset) for tp in group.committed(partitions, 10))

@@ -53,8 +53,8 @@ def produce(kafka: Mapping[str, Any], prefix: str, profile: Profile, events: int
     for number in _arrivals(rnd, events):
         key, sequence = changes[number]
         producer.produce(
-            prefix + INBOUND, _value(sequence, filler), names[key], places[key],
-            headers=[(headers.NAME, _header(number, key, sequence, account))],
+            prefix + INBOUND, value(sequence, filler), names[key], places[key],
+            headers=[(headers.NAME, header(number, key, sequence, account))],
         )  # fmt: skip
         records += 1
         if records % 5_000 == 0:
@@ -87,7 +87,8 @@ def _arrivals(rnd: random.Random, events: int) -> list[int]:
     return [number for _, number in sorted(arrivals)]
 
 
-def _value(sequence: int, filler: bytes) -> bytes:
+def value(sequence: int, filler: bytes) -> bytes:
+    """A value of this workload; `filler` is what it consists of otherwise."""
     return struct.pack(">bIQ", 0, 1, sequence) + filler
 
 
@@ -96,7 +97,8 @@ def sequence_of(value: bytes) -> int:
     return int(struct.unpack_from(">Q", value, 5)[0])
 
 
-def _header(number: int, key: int, sequence: int, account: bytes) -> bytes:
+def header(number: int, key: int, sequence: int, account: bytes) -> bytes:
+    """The packed header of change `number`: a version of entity `key`."""
     event_id = blake2b(b"%d/%d" % (key, sequence), digest_size=16).digest()
     clock = _EPOCH + number * 1_000
     version = Version(clock, Rank.PUSH, sequence, 1, event_id[:8])

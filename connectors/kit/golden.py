@@ -45,9 +45,9 @@ def inventory_level(sku: str, location: str) -> str:
 
 
 def reservation(sku: str, location: str, account: str, order_id: str, line_id: str) -> str:
-    """SKU~location~account~order~line: begins as its level's id does, so that both are in one shard.
+    """SKU~location code~account~order id~line id: begins as its level's id does, so that both are in one shard.
 
-    Raises identity.InvalidKey for a SKU without a visible character.
+    Raises identity.InvalidKey for a SKU without a visible character and for a part that is empty.
     """
     return identity.extend(inventory_level(sku, location), account, order_id, line_id)
 
@@ -104,6 +104,11 @@ def comparable_product(title: str | None, status: str) -> tuple[str, ...]:
 def comparable_order(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """The whole canonical record as JSON with sorted keys and decimals as text: an order has one origin only."""
     return (orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=_decimal_as_text).decode(),)
+
+
+def comparable_reservation(quantity: Decimal) -> tuple[str, ...]:
+    """Units that the order line holds."""
+    return (decimal_text(quantity),)
 
 
 def _decimal_as_text(value: Any) -> str:

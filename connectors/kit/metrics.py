@@ -111,8 +111,32 @@ SHARD_RESTORE_SECONDS = Histogram(
     "sluice_shard_restore_seconds",
     ("role",),
     "Shard assigned to shard serving.",
-    "Must stay below the session timeout; long after a lost volume is normal.",
+    "Long after a lost volume is normal; long after an ordinary restart: local stores are not kept.",
     LONG_TIMES,
+)
+SHARD_RESTORING = Gauge(
+    "sluice_shard_restoring_shards",
+    ("role",),
+    "Shards of this process that are assigned and not open yet.",
+    "Not falling: see the rows still to be read and the log; the shards that are open work meanwhile.",
+)
+SHARD_RESTORE_TO_GO = Gauge(
+    "sluice_shard_restore_to_go_records",
+    ("role", "shard"),
+    "Records of changelog and seen ids that a restoring shard has still to read, at most; 0 when it is open.",
+    "Standing still: the broker is away or the changelog cannot be read; /readyz and the log say why.",
+)
+SHARD_UNREADABLE = Counter(
+    "sluice_shard_unreadable_total",
+    ("role",),
+    "Attempts to restore a shard that failed because its changelog or its offsets could not be read.",
+    "The shard waits and asks again, the state is not served in part: /readyz and the log say what the broker answers.",
+)
+SHARD_SKIPPED = Counter(
+    "sluice_shard_skipped_records_total",
+    ("role", "topic"),
+    "Input records deleted before they were read, at least; skipped because SLUICE_OFFSETS_LOST is skip.",
+    "The role stood still for longer than the topic's retention. The log names the offsets: read the sources anew.",
 )
 SHARD_RESTORE_ROWS = Counter(
     "sluice_shard_restore_rows_total",
@@ -187,6 +211,12 @@ PIPELINE_DEAD_LETTERS = Counter(
     ("stage", "reason"),
     "Records given up, by stage and reason.",
     "`sluice deadletters show` one, mend the cause, send it again.",
+)
+PIPELINE_BRAKED = Gauge(
+    "sluice_pipeline_braked_sources",
+    ("stage", "account"),
+    "1 while most of what an account sends goes to the dead letters, else 0.",
+    "`sluice deadletters list` shows why; mend the account or its mapping, then send them again. Others go on.",
 )
 PIPELINE_LAG_SECONDS = Gauge(
     "sluice_pipeline_lag_seconds",

@@ -276,16 +276,15 @@ def _order(read: _Read) -> list[Mapped]:
     order = read.node.child("order")
     fields = orders.fields(order, read.settings)
     remote_id = order.id("id")
-    return [
-        Mapped(
-            type=EntityType.ORDER,
-            remote_id=remote_id,
-            link=Link(golden.order(read.account.id, remote_id)),
-            fields=fields,
-            comparable=golden.comparable_order(fields),
-            **_dated(read, order),
-        )
-    ]
+    mapped = Mapped(
+        type=EntityType.ORDER,
+        remote_id=remote_id,
+        link=Link(golden.order(read.account.id, remote_id)),
+        fields=fields,
+        comparable=golden.comparable_order(fields),
+        **_dated(read, order),
+    )
+    return [mapped, *orders.held(mapped, read.account.id, read.settings)]
 
 
 def _extra(node: Node, *names: str) -> dict[str, str]:

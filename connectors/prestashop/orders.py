@@ -1,4 +1,10 @@
-"""Orders of the webservice to the canonical order. Pure."""
+"""Orders of the webservice to the canonical order and to the stock that its lines hold. Pure.
+
+A row says how many units the order has now: cancelling some of an unpaid order lowers the number. It does not say how
+many were refunded or shipped, so a row is open as long as the order's state is. A row that was cancelled whole is not
+in the order any more, and nothing tells of it: its reservation stays as it was.
+Source: PrestaShop, classes/order/Order.php (`order_rows`) and src/Adapter/Order/OrderProductQuantityUpdater.php.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from connectors.kit import reservations
+from connectors.kit.contract import Mapped
 from connectors.prestashop import records, times
 from connectors.prestashop.payload import Node, scaled
 from connectors.prestashop.settings import Settings
@@ -55,6 +63,12 @@ def fields(order: Node, settings: Settings) -> dict[str, Any]:
     }
 
 
+def held(order: Mapped, account: str, settings: Settings) -> list[Mapped]:
+    """A reservation per line of a mapped order that has a SKU, at the location of the settings."""
+    units = [line["quantity"] for line in order.fields["lines"]]
+    return reservations.of_order(order, account, settings.location, units)
+
+
 def _currency(order: Node, settings: Settings) -> str:
     """Orders name their currency by an id of the shop; without the setting `currencies` all are in the shop's."""
     if not settings.currencies:
@@ -75,16 +89,30 @@ def _money(amount: Decimal, currency: str) -> dict[str, Any]:
 
 
 def _line(row: Node, currency: str) -> dict[str, Any]:
-    reference, price = row.text("product_reference"), row.optional_decimal("unit_price_tax_incl")
-    product = row.optional_id("product_id")
+    product, price = row.optional_id("product_id"), row.optional_decimal("unit_price_tax_incl")
     attribute = row.optional_id("product_attribute_id") or "0"
     return {
         "line_id": row.id("id"),
-        "sku": identity.normalise_sku(reference) if reference else None,
+        "sku": _sku(row),
         "variant_remote_id": records.variant_id(product, attribute) if product else None,
-        "quantity": scaled(row.integer("product_quantity")),
+        "quantity": scaled(_units(row)),
         "unit_price": None if price is None else _money(price, currency),
     }
+
+
+def _sku(row: Node) -> str | None:
+    """None for a reference without a visible character: it links nothing."""
+    try:
+        return identity.normalise_sku(row.text("product_reference"))
+    except identity.InvalidKey:
+        return None
+
+
+def _units(row: Node) -> Decimal:
+    units = row.integer("product_quantity")
+    if units >= reservations.TOO_MANY:
+        raise row.wrong("product_quantity", "a number of units of at most 12 digits")
+    return units
 
 
 def _placed_at(order: Node, settings: Settings) -> int | None:

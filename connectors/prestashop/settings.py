@@ -4,7 +4,7 @@ currency        ISO 4217 code of the shop's prices; required
 timezone        IANA name of the zone the shop writes its times in, e.g. Europe/Paris; required
 currencies      id=code pairs for shops that take orders in several, e.g. "1=EUR,2=USD"
 price_tax       EXCLUDED (the platform's own basis, default) or INCLUDED, where an add-on stores gross prices
-location        location code of the shop's stock, default MAIN
+location        location code of the shop's stock, which the open lines of orders hold, default MAIN
 language        id of the language that titles are taken from; default: the first a field has
 weight_unit     kg (default), g, lb or oz
 order_states    id=status/financial/fulfilment pairs for custom order states, e.g. "15=OPEN/PAID/UNFULFILLED"

@@ -1,13 +1,15 @@
-"""Orders out of webhook payloads. Pure.
+"""Orders out of webhook payloads, and the stock that their open lines hold. Pure.
 
 Of the customer only the id is taken: canonical records hold no personal data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from connectors.kit import golden
+from connectors.kit import golden, reservations
 from connectors.kit.contract import Link, Mapped
 from connectors.shopify.context import Context, sku_or_none
 from connectors.shopify.payload import Node
@@ -23,16 +25,22 @@ _FINANCIAL = {
     "refunded": "REFUNDED",
     "voided": "VOIDED",
 }
+_NOTHING = Decimal(0)
 _FULFILMENT = {"": "UNFULFILLED", "unfulfilled": "UNFULFILLED", "partial": "PARTIAL", "fulfilled": "FULFILLED"}
 
 
 def webhook_order(context: Context, node: Node) -> list[Mapped]:
-    """An `orders/*` payload: one order with its lines."""
+    """An `orders/*` payload: the order with its lines, then a reservation per line with a SKU, at the location that the
+    settings list first; none for an account without locations, whose stock is none of our business."""
     remote_id = node.id("id")
     fields = _fields(context, node)
     link = Link(golden.order(context.account.id, remote_id))
     updated = node.moment("updated_at")
-    return [context.upsert(EntityType.ORDER, remote_id, link, updated, fields, golden.comparable_order(fields))]
+    order = context.upsert(EntityType.ORDER, remote_id, link, updated, fields, golden.comparable_order(fields))
+    location = context.locations.selling
+    if not location:
+        return [order]
+    return [order, *reservations.of_order(order, context.account.id, location, _unshipped(node))]
 
 
 def _fields(context: Context, node: Node) -> dict[str, Any]:
@@ -78,6 +86,54 @@ def _line(context: Context, node: Node, currency: str, basis: str) -> dict[str, 
         "line_id": node.id("id"),
         "sku": normalise_sku(sku) if sku else None,
         "variant_remote_id": node.optional_id("variant_id"),
-        "quantity": node.decimal("quantity"),
+        "quantity": _ordered(node),
         "unit_price": None if price is None else context.priced(price, currency, basis),
     }
+
+
+def _ordered(line: Node) -> Decimal:
+    quantity = line.decimal("quantity")
+    if quantity >= reservations.TOO_MANY:
+        raise line.wrong("quantity", "a number of units of at most 12 digits before the point")
+    return quantity
+
+
+# ----------------------------------------------------------------------------------------------- what is still open
+
+_SHIPS = ("success", "pending", "open")  # states of a fulfilment that is neither cancelled nor failed
+
+
+def _unshipped(node: Node) -> list[Decimal]:
+    """Units of each line that are still to be shipped: the vendor's fulfillable_quantity, or, where a payload was
+    trimmed to do without, what is neither in a fulfilment nor cancelled by a refund.
+
+    Source: shopify.dev, REST Order and Refund: of the restock types only `cancel` lowers fulfillable_quantity; `return`
+    is of units that were shipped, `no_restock` of money alone.
+    """
+    lines = node.children("line_items")
+    told = [line.optional_decimal("fulfillable_quantity") for line in lines]
+    left = _left(node) if None in told else {}
+    return [_open(line, units, left) for line, units in zip(lines, told, strict=True)]
+
+
+def _open(line: Node, told: Decimal | None, left: Mapping[str, Decimal]) -> Decimal:
+    if line.text("fulfillment_status") == "fulfilled":
+        return _NOTHING
+    ordered, current = _ordered(line), line.optional_decimal("current_quantity")
+    if told is not None:
+        return min(told, ordered)
+    units = ordered - left.get(line.id("id"), _NOTHING)
+    # An edit takes units out of an order without a refund, and leaves the quantity as it was.
+    return units if current is None else min(units, current)
+
+
+def _left(node: Node) -> Mapping[str, Decimal]:
+    """Units that left the order, shipped or cancelled, by line id."""
+    fulfilments = [each for each in node.children("fulfillments") if each.text("status") in _SHIPS]
+    refunded = [row for refund in node.children("refunds") for row in refund.children("refund_line_items")]
+    shipped = [(row.id("id"), row) for each in fulfilments for row in each.children("line_items")]
+    cancelled = [(row.id("line_item_id"), row) for row in refunded if row.text("restock_type") == "cancel"]
+    totals: dict[str, Decimal] = {}
+    for line_id, row in [*shipped, *cancelled]:
+        totals[line_id] = totals.get(line_id, _NOTHING) + row.decimal("quantity")
+    return totals

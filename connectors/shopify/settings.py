@@ -4,7 +4,8 @@ shop_domain        {shop}.myshopify.com; compared with the shop-domain header of
 api_version        quarterly version of the Admin API, default 2026-10
 currency           ISO 4217 code of the shop's prices, where a payload does not say
 taxes_included     "true" or "false": whether the shop's prices contain tax; unset means unknown
-locations          id=code pairs, e.g. "655441491=BER, 655441492=MUC"
+locations          id=code pairs, e.g. "655441491=BER, 655441492=MUC"; the open lines of orders hold stock at the first
+                   one listed, because an order does not say where it will be shipped from; without any they hold none
 ignored_locations  ids of locations whose stock is none of our business, e.g. "777, 778"
 poll_interval      seconds between two passes of a poller, default 60
 poll_overlap       seconds a pass reads again of the one before, default 120: covers the search index's lag and
@@ -45,11 +46,16 @@ def check(account: Account) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Locations:
-    """The shop's locations, both ways, and those that are left out on purpose."""
+    """The shop's locations, both ways and in the order of the setting, and those that are left out on purpose."""
 
     code_of: Mapping[str, str]
     id_of: Mapping[str, str]
     ignored: frozenset[str]
+
+    @property
+    def selling(self) -> str:
+        """Code of the location whose stock the open lines of orders hold: the first one; empty without any."""
+        return next(iter(self.code_of.values()), "")
 
 
 def api_version(account: Account) -> str:

@@ -70,6 +70,7 @@ def check(path: Path | None, without_secrets: bool) -> None:
             catalog.supports,
             with_secrets=not without_secrets,
             check=catalog.checking(),
+            policies=settings.policies_file,
         )
     click.echo(_summary(found))
 

@@ -12,9 +12,11 @@ COMMANDS = {
     "demo": "streams.cli.demo:demo",
     "explain": "streams.cli.explain:explain",
     "ledger": "streams.cli.ledger:ledger",
+    "policies": "streams.cli.policies:group",
     "run": "streams.cli.run:run",
     "schemas": "streams.cli.schemas:schemas",
     "stack": "streams.cli.stack:stack",
+    "state": "streams.cli.state:group",
     "topics": "streams.cli.topics:topics",
 }
 

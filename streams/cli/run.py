@@ -40,7 +40,14 @@ def _start(
         settings = load_settings()
         log.configure(settings.log_level, settings.log_format, role=role)
         check = catalog.checking(settings_of)
-        config = load_config(settings.config_file, catalog.NAMES, catalog.supports, secrets_of=secrets_of, check=check)
+        config = load_config(
+            settings.config_file,
+            catalog.NAMES,
+            catalog.supports,
+            secrets_of=secrets_of,
+            check=check,
+            policies=settings.policies_file,
+        )
         work(settings, config)
     except (Misconfigured, TopicError, CodecError) as error:
         raise click.ClickException(str(error)) from error

@@ -85,8 +85,8 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A row, unpacked. `golden_version` counts changes of the winning content; `layered`: what the accounts said is kept
-    as layers, not as the values that came."""
+    """A row, unpacked. `golden_version` counts changes of the winning content; `layered`: what the accounts said is
+    kept as layers, not as the values that came."""
 
     golden_version: int
     winner: bytes

@@ -22,12 +22,14 @@ _TYPES = frozenset(EntityType)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a row says. `policies`: of every type the version that wrote it knew; `kept`: types whose values are kept.
-    Without a row nothing is known: revision 0."""
+    """What a row says. `policies`: of every type the version that wrote it knew; `kept`: types whose values are kept;
+    `unsettled`: types of which some entities stand by older policies still. Without a row nothing is known: revision 0.
+    """
 
     revision: int = 0
     policies: Mapping[EntityType, Policy] = field(default_factory=dict)
     kept: frozenset[EntityType] = frozenset()
+    unsettled: frozenset[EntityType] = frozenset()
 
     @classmethod
     def of(cls, rules: Rules, kept: Collection[int]) -> Standing:
@@ -42,14 +44,21 @@ class Standing:
 
     def stale(self, own: Standing) -> list[EntityType]:
         """Types whose entities must be folded anew to stand by `own`."""
-        moved = {*self.differing(own), *(self.kept ^ own.kept), *(own.policies.keys() - self.policies.keys())}
+        new = own.policies.keys() - self.policies.keys()
+        moved = {*self.differing(own), *(self.kept ^ own.kept), *new, *self.unsettled}
         return [kind for kind in EntityType if kind in moved]
 
 
 def pack(standing: Standing) -> bytes:
     """The row."""
     policies = {kind.value: plain(policy) for kind, policy in standing.policies.items()}
-    told = {"format": _FORMAT, "revision": standing.revision, "policies": policies, "kept": sorted(standing.kept)}
+    told = {
+        "format": _FORMAT,
+        "revision": standing.revision,
+        "policies": policies,
+        "kept": sorted(standing.kept),
+        "unsettled": sorted(standing.unsettled),
+    }
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -62,9 +71,13 @@ def unpack(row: bytes | None) -> Standing:
         if told["format"] != _FORMAT:
             raise ValueError(f"its format is {told['format']}, not {_FORMAT}")
         known = {EntityType(name): _policy(one) for name, one in told["policies"].items() if name in _TYPES}
-        return Standing(int(told["revision"]), known, frozenset(EntityType(name) for name in told["kept"]) & _TYPES)
+        return Standing(int(told["revision"]), known, _types(told["kept"]), _types(told["unsettled"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a row of policies that this version can read: {row[:80]!r}: {error}") from error
+
+
+def _types(names: Collection[str]) -> frozenset[EntityType]:
+    return frozenset(EntityType(name) for name in names if name in _TYPES)
 
 
 def same(one: Policy, other: Policy) -> bool:

@@ -66,6 +66,8 @@ def news(
 
     What was received before the stored link changes nothing, so a replay of old raw records does not lead ids back.
     """
+    if record.type is EntityType.RESERVATION:  # nobody looks for an order line, and there are very many
+        return ()
     golden_key = str(found.key)
     names = [(record.remote_id, found.rule)]
     names += [(name, KNOWN_AS) for name in dict.fromkeys(record.known_as) if name != record.remote_id]

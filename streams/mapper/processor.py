@@ -14,6 +14,7 @@ from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.mapper.linking import NewLink, xref_record
 from streams.mapper.overlay import Overlay
 from streams.mapper.plan import DEFAULT_SKEW, Event, Fetch, Plan, plan
+from streams.runtime.brakes import Brakes
 from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.runtime.raw import ACKNOWLEDGE_ONLY, RawRecord, StrangeEnvelope, from_record
 from streams.runtime.xref import LinkView
@@ -37,6 +38,7 @@ class Mapper:
         now: Callable[[], int] = lambda: time.time_ns() // 1000,
         max_skew: int = DEFAULT_SKEW,
         metrics: Metrics | None = None,
+        brakes: Brakes | None = None,
     ) -> None:
         self._accounts = accounts
         self._platforms = platforms
@@ -44,6 +46,7 @@ class Mapper:
         self._now = now
         self._max_skew = max_skew
         self._metrics = metrics or Metrics()
+        self._brakes = brakes or Brakes(self._metrics, STAGE)
         self._links = Overlay(xref)
         self._ledger = LedgerBuffer()
         self._dead_letters = DeadLetters(codec, STAGE, profile)
@@ -55,7 +58,7 @@ class Mapper:
     def process(self, shard: Shard, topic: str, records: Sequence[Incoming]) -> int | None:
         for record in records:
             self._record(shard, topic, record)
-        self._ledger.flush(shard.rows)
+        self._ledger.flush(shard.rows, self._brakes.counted)
         return None
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
@@ -84,7 +87,7 @@ class Mapper:
     def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
         """Implements streams.shard.api.Diverter."""
         self._strange(shard, topic, record, poison(deaths))
-        self._ledger.flush(shard.rows)
+        self._ledger.flush(shard.rows, self._brakes.counted)
         return None
 
     def _strange(self, shard: Shard, topic: str, record: Incoming, trouble: Trouble) -> None:
@@ -97,6 +100,8 @@ class Mapper:
     def _die(self, shard: Shard, topic: str, record: Incoming, trouble: Trouble) -> None:
         self._dead_letters.emit(shard, topic, record, trouble, self._now())
         self._metrics.counter(PIPELINE_DEAD_LETTERS, STAGE, trouble.reason).inc()
+        account = identity.join(trouble.tenant, trouble.account) if trouble.account else NOBODY
+        self._brakes.died(account, topic, shard.number, record.offset, trouble.reason, trouble.detail)
 
     def _plan(self, raw: RawRecord) -> Plan:
         account = self._accounts.get((raw.tenant, raw.envelope.account))

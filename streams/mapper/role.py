@@ -7,7 +7,8 @@ from connectors.kit.metrics import Metrics
 from schemas import topics
 from schemas.registry import open_codec
 from schemas.topics import Role
-from streams.mapper.processor import Mapper
+from streams.mapper.processor import STAGE, Mapper
+from streams.runtime.brakes import Brakes
 from streams.runtime.config import Config
 from streams.runtime.hosting import Hosted, host
 from streams.runtime.settings import Settings
@@ -24,6 +25,7 @@ def run(settings: Settings, config: Config) -> None:
     skew = int(config.rules.max_future_skew * 1_000_000)
 
     metrics = Metrics()
+    brakes = Brakes(metrics, STAGE)
 
     async def prepare() -> None:
         xref.start()
@@ -35,7 +37,9 @@ def run(settings: Settings, config: Config) -> None:
             Role.MAPPER,
             tuple(topics.raw(name) for name in catalog.NAMES),
             topics.MAP_CHANGELOG,
-            lambda: Mapper(config.accounts, platforms, codec, profile, xref, max_skew=skew, metrics=metrics),
+            lambda: Mapper(
+                config.accounts, platforms, codec, profile, xref, max_skew=skew, metrics=metrics, brakes=brakes
+            ),
             prepare=prepare,
         ),
         metrics,

@@ -21,10 +21,12 @@ from streams.core.layers import ALL, Layer, Layers
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.massdelete import Window, admit
 from streams.core.resolve import Observation, Outcome, Resolution, does_not_stick, resolve, to_push
+from streams.core.stock import NEVER, Guard
 from streams.resolver import graves, guarding
 from streams.resolver.fetches import TIE, fetch
 from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
 from streams.resolver.outputs import Source, decision, push
+from streams.resolver.refold import Refolded, Refolder
 from streams.resolver.routes import Route, Routes
 from streams.shard.api import Incoming, Shard
 
@@ -61,8 +63,11 @@ class Decider:
         self._states = states
         self._now = now
         self._merger = Merger(codec)
-        guarded = (flow.entity.code for flow in routes.rules.flows if flow.guard is not None)
-        self._decoded = frozenset((*guarded, _RESERVED))
+        self._refolder = Refolder(routes, codec)
+        self.stale: frozenset[int] = frozenset()  # type codes of which entities may stand by older policies
+        lags = [flow.guard.learns_within for flow in routes.rules.flows if flow.guard is not None]
+        self._lag = max(lags, default=Guard().learns_within)  # the longest of the guards
+        self._decoded = frozenset((_LEVEL, _RESERVED) if lags else (_RESERVED,))
         self._limit = routes.rules.mass_delete.share(profile.shard)
 
     def decide(
@@ -70,16 +75,19 @@ class Decider:
     ) -> tuple[Outcome, bytes]:
         """Fold the event into its entity. Returns what became of it and the row after it. Raises Unfit."""
         code = fact[70]
-        before = Entity.unpack(row) if row else EMPTY
+        if row and code in self.stale:
+            row = self.refold(shard, code, key, row).row
+        merging = self._routes.merging.get(code)
+        before = Entity.unpack(row) if row else replace(EMPTY, layered=merging is not None)
         said = Observation(
             fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
         )
-        completeness, merging = fact[72] & 3, self._routes.merging.get(code)
-        if said.op is Op.DELETE:
+        completeness = fact[72] & 3
+        if said.op is Op.DELETE and code != _RESERVED:  # order lines are closed all day
             self._brake(shard, code, key, fact)
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
-        if code in self._decoded and said.op is Op.UPSERT:
+        if code in self._decoded and (said.op is Op.UPSERT or code == _RESERVED):
             self._check(key, record.value)
         if merging is not None:
             merged = self._merge(shard, merging, before, said, key, record.value, completeness)
@@ -95,13 +103,14 @@ class Decider:
         if verdict.tie:
             self._fetch(shard, record.value)
         entity, asked = self._apply(shard, code, key, before, verdict, merged, record.value, fact)
-        if code == _RESERVED and entity.golden_version != before.golden_version:
-            self._reserve(shard, key, entity, fact)
+        if code == _RESERVED and verdict.outcome is not Outcome.SUPERSEDED:
+            self._reserve(shard, key, record.value or b"", fact)
         if entity.fingerprint == NOTHING:
             graves.bury(shard.rows, key, self._now())
         packed = entity.pack()
         shard.rows.put(b"E" + key, packed)
-        if _is_told(verdict, entity, groups, asked, fact):
+        moved = entity.winner != before.winner
+        if _is_told(verdict, entity, groups, fact, always=moved or bool(asked)):
             source = Source(topic, shard.number, record.offset, fact[:16], said.account)
             self._tell(shard, code, key, replace(verdict, entity=entity), source, asked, groups)
         return verdict.outcome, packed
@@ -124,7 +133,9 @@ class Decider:
         if verdict.outcome in (Outcome.WON, Outcome.UNCHANGED):
             self._states[code][key] = value
         elif verdict.promoted or changed:
-            self._states[code][key] = shard.rows.get(_value_key(key, entity.winner))
+            promoted, winner = shard.rows.get(_value_key(key, entity.winner)), entity.of(entity.winner)
+            if promoted is not None or (winner is not None and winner.op is Op.DELETE):  # else it was not kept then
+                self._states[code][key] = promoted
         return self._route(shard, code, key, entity, fact, changed=changed)
 
     def keep(self, shard: Shard, code: int, key: bytes, account: bytes, value: bytes | None) -> None:
@@ -169,6 +180,13 @@ class Decider:
     ) -> Merged:  # fmt: skip
         stored = {c.account: shard.rows.get(_value_key(key, c.account)) for c in before.contributions}
         known: dict[bytes, Layers] = {account: parts.unpack(row) for account, row in stored.items() if row}
+        mine = before.of(said.account)
+        if mine is not None and mine.op is Op.UPSERT and said.account not in known:  # what it said was not kept then
+            if said.version < mine.version:
+                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None, (), {}, {})
+            if completeness == Completeness.PARTIAL:
+                raise Unfit("partial", f"of {key.decode()} some fields came, and what its account said of the others "
+                            "was not kept before the policies changed; have the record read again")  # fmt: skip
         try:
             fields = ALL
             if completeness == Completeness.PARTIAL and said.op is Op.UPSERT:
@@ -197,17 +215,17 @@ class Decider:
 
     # -- reservations
 
-    def _reserve(self, shard: Shard, key: bytes, entity: Entity, fact: bytes) -> None:
+    def _reserve(self, shard: Shard, key: bytes, value: bytes, fact: bytes) -> None:
         """An order line was opened, changed or closed: what its level's channels may sell has changed."""
-        value = self._states[_RESERVED].get(key)
         try:
-            level = guarding.reserve(shard.rows, self._codec, key, value, _U64.unpack(fact[45:53])[0])
+            received = _U64.unpack_from(fact, 61)[0]
+            level = guarding.reserve(shard.rows, self._codec, key, value, fact[53:61], received)
         except (CodecError, ValueError) as error:
             raise Unfit("undecodable", f"{key.decode()}: {error}") from error
         row = shard.rows.get(b"E" + level)
-        if row is None:
-            return
-        before = Entity.unpack(row)
+        before = Entity.unpack(row) if row else EMPTY
+        owner = before.of(before.winner)
+        guarding.forget_shipped(shard.rows, level, owner.corrected if owner else NEVER, self._lag)
         after, asked = self._route(shard, _LEVEL, level, before, fact, changed=False)
         if asked:
             shard.rows.put(b"E" + level, after.pack())
@@ -247,7 +265,8 @@ class Decider:
         if guard is None:
             return guarding.plain(entity.fingerprint, value, route.to)
         try:
-            return guarding.guarded(shard.rows, self._codec, guard, key, value, winner.corrected, route.to)
+            guarding.forget_shipped(shard.rows, key, winner.corrected, self._lag)
+            return guarding.guarded(shard.rows, self._codec, guard, key, value, winner, route.to)
         except CodecError as error:
             raise Unfit("undecodable", f"{key.decode()}: {error}") from error
 
@@ -263,6 +282,48 @@ class Decider:
         shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
         self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)
 
+    # -- other policies
+
+    def refold(self, shard: Shard, code: int, key: bytes, row: bytes) -> Refolded:
+        """Fold a stored entity anew, by the policies as they are now, and say what that changes."""
+        entity = Entity.unpack(row)
+        values = {c.account: shard.rows.get(_value_key(key, c.account)) for c in entity.contributions}
+        kept = {account: value for account, value in values.items() if value is not None}
+        folded = self._refolder.refold(code, entity, kept)
+        for account, value in values.items():
+            now = folded.values.get(account)
+            if code not in self._routes.kept_types or now is None:
+                shard.rows.delete(_value_key(key, account))
+            elif now != value:
+                shard.rows.put(_value_key(key, account), now)
+        if folded.told:
+            folded = self._told_anew(shard, code, key, folded)
+        if folded.row and folded.row != row:
+            shard.rows.put(b"E" + key, folded.row)
+        elif not folded.row:
+            shard.rows.delete(b"E" + key)
+        return folded
+
+    def _told_anew(self, shard: Shard, code: int, key: bytes, folded: Refolded) -> Refolded:
+        """As for an event, whose place is taken by what the winner said last."""
+        entity, asked = folded.verdict.entity, list[bytes]()
+        winner, changed = entity.of(entity.winner), entity.golden_version != folded.before.golden_version
+        time = winner.corrected if winner else 0
+        fact = bytes(45) + _U64.pack(time) + bytes(8) + _U64.pack(self._now()) + bytes((headers.FORMAT, code, 0, 0))
+        self._states[code][key] = folded.value
+        with suppress(Unfit):  # a value that cannot be read asks nobody
+            if folded.merged is not None:
+                entity, asked = self._route_merged(shard, code, key, folded.merged, fact, changed=changed)
+            else:
+                entity, asked = self._route(shard, code, key, entity, fact, changed=changed)
+        if entity.fingerprint == NOTHING:
+            graves.bury(shard.rows, key, self._now())
+        verdict = replace(folded.verdict, entity=entity)
+        if winner is not None:
+            nowhere = Source("", shard.number, -1, b"", b"")
+            self._tell(shard, code, key, verdict, nowhere, asked, folded.groups)
+        return replace(folded, verdict=verdict)
+
     # -- decisions
 
     def _tell(
@@ -275,10 +336,9 @@ class Decider:
         shard.emit(topics.DECISIONS, shard.number, key, self._codec.encode("decision", told))
 
 
-def _is_told(
-    verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner], asked: Sequence[bytes], fact: bytes
-) -> bool:
-    """Decisions of one account's own entity say nothing; those in which nothing differed are sampled."""
+def _is_told(verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner], fact: bytes, *, always: bool) -> bool:
+    """Decisions of one account's own entity say nothing; those in which nothing differed are sampled. `always`: of
+    several accounts at least."""
     if entity.of(entity.winner) is None:
         return False
     if verdict.tie:
@@ -286,7 +346,7 @@ def _is_told(
     if len(entity.contributions) < 2 and not groups:
         return False
     stuck = any(does_not_stick(c) for c in entity.contributions)
-    return verdict.outcome is not Outcome.UNCHANGED or bool(asked) or stuck or fact[0] < _SAMPLED
+    return always or verdict.outcome is not Outcome.UNCHANGED or stuck or fact[0] < _SAMPLED
 
 
 def _value_key(key: bytes, account: bytes) -> bytes:

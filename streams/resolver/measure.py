@@ -6,15 +6,19 @@ from typing import Any
 
 from connectors.kit.metrics import PIPELINE_DEAD_LETTERS, RESOLVER_EVENTS, RESOLVER_HELD_EVENTS, Metrics
 from streams.core.ledger import Book, Counters
+from streams.runtime.brakes import Brakes
+from streams.runtime.deadletters import Trouble
 
 STAGE = "resolver"
+UNKNOWN = "unknown"  # account of events that cannot be read
 
 
 class Measures:
     """The resolver's metrics, with their children bound once."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, brakes: Brakes | None = None) -> None:
         self._metrics = metrics
+        self._brakes = brakes or Brakes(metrics, STAGE)
         self._events: dict[tuple[str, str], Any] = {}
         self._held: dict[int, Any] = {}
 
@@ -22,6 +26,7 @@ class Measures:
         """Implements streams.core.ledger.Observer. Only events are the resolver's to count."""
         if book is not Book.EVENTS:
             return
+        self._brakes.counted(book, account, increments)
         for outcome in book.settled:
             if increments[outcome]:
                 self._outcome(account, outcome).inc(increments[outcome])
@@ -36,6 +41,10 @@ class Measures:
     def died(self, reason: str) -> None:
         """An event went to the dead letters."""
         self._metrics.counter(PIPELINE_DEAD_LETTERS, STAGE, reason).inc()
+
+    def told(self, topic: str, partition: int, offset: int, trouble: Trouble) -> None:
+        """What is wrong with an event of which nobody knows whose it is."""
+        self._brakes.died(UNKNOWN, topic, partition, offset, trouble.reason, trouble.detail)
 
     def _outcome(self, account: str, outcome: str) -> Any:
         counter = self._events.get((account, outcome))

@@ -27,8 +27,10 @@ from streams.core.reorder import Held, Release, Reorder
 from streams.core.resolve import Outcome
 from streams.resolver import clocks, graves
 from streams.resolver.deciding import Decider, Unfit
-from streams.resolver.measure import STAGE, Measures
+from streams.resolver.measure import STAGE, UNKNOWN, Measures
+from streams.resolver.refolding import Refolding
 from streams.resolver.routes import Routes
+from streams.runtime.brakes import Brakes
 from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.shard.api import Entry, Incoming, Shard
 
@@ -55,6 +57,7 @@ class Resolver:
         now: Callable[[], int] = lambda: time.time_ns() // 1000,
         monotonic: Callable[[], float] = time.monotonic,
         metrics: Metrics | None = None,
+        brakes: Brakes | None = None,
     ) -> None:
         self._routes = routes
         self._streams = routes.streams
@@ -62,7 +65,7 @@ class Resolver:
         self._profile = profile
         self._now = now
         self._monotonic = monotonic
-        self._measures = Measures(metrics or Metrics())
+        self._measures = Measures(metrics or Metrics(), brakes)
         self._dead_letters = DeadLetters(codec, STAGE, profile)
         self._reorder = Reorder()
         self._ledger = LedgerBuffer()
@@ -77,7 +80,8 @@ class Resolver:
         self._graves_at = 0.0
         self._grave_days = routes.rules.grave_days
         self._done: list[bytes] = []  # ids released in this batch
-        self._simple = dict(_kinds(routes, self._latest))
+        self._simple = self._all_simple = dict(_kinds(routes, self._latest))
+        self._refolding: Refolding | None = None
         self._decider = self._new_decider()
 
     def _new_decider(self) -> Decider:
@@ -107,6 +111,20 @@ class Resolver:
         for key, value in shard.rows.scan(b"W"):
             if key[9] in self._routes.orderings:
                 self._reorder.set_watermark(key[1:], self._routes.streams[key[1:]], _U64.unpack(value)[0])
+        self._refolding = Refolding(self._routes, shard)
+        self._refold(shard)
+
+    def _refold(self, shard: Shard) -> None:
+        """Policies have changed: fold some more entities anew. Of their types events go the long way meanwhile."""
+        if self._refolding is None:
+            return
+        self._decider.stale = stale = self._refolding.codes
+        self._simple = {known: kind for known, kind in self._all_simple.items() if known[1] not in stale}
+        if self._refolding.step(shard, self._decider, self._monotonic):
+            self._refolding = None
+            self._decider.stale, self._simple = frozenset(), self._all_simple
+        self._hand_over(shard)
+        self._ledger.flush(shard.rows, self._measures.counted)
 
     def close(self, shard: Shard) -> None:
         self._measures.holds(shard.number, 0)
@@ -211,6 +229,7 @@ class Resolver:
         return shard.seen(event_id)
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
+        self._refold(shard)
         released = self._reorder.drain(self._monotonic())
         if released:
             self._release(shard, released)
@@ -394,7 +413,8 @@ class Resolver:
     def _dead(self, shard: Shard, topic: str, record: Incoming, trouble: Trouble) -> None:
         self._dead_letters.emit(shard, topic, record, trouble, self._now())
         self._measures.died(trouble.reason)
-        tally = self._ledger.tally(Book.EVENTS, "unknown", day_of(self._now()))
+        self._measures.told(topic, shard.number, record.offset, trouble)
+        tally = self._ledger.tally(Book.EVENTS, UNKNOWN, day_of(self._now()))
         tally["received"] += 1
         tally["dead"] += 1
 

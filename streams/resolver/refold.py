@@ -37,6 +37,11 @@ class Refolded:
     merged: Merged | None = None
 
     @property
+    def row(self) -> bytes:
+        """The row E after it; empty when nothing is left to keep of the entity."""
+        return self.verdict.entity.pack() if self.verdict.entity.contributions else b""
+
+    @property
     def unknown(self) -> bool:
         """Whether the winner's value was never kept, so that the entity is left as it was until an account speaks."""
         return self.verdict.because == UNKNOWN

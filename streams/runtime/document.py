@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ import yaml
 from connectors.kit.errors import Misconfigured
 
 Choice = TypeVar("Choice", bound=StrEnum)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 Scalar = str | int | float | bool | None
 
 
@@ -33,8 +35,10 @@ class Node:
 class Document:
     """A file being read. Readers return something usable even when they note a problem, so that reading goes on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hint: str = "set SLUICE_CONFIG_FILE, or make one: docs/settings.md") -> None:
+        """`hint`: what to do about a file that cannot be read. Raises Misconfigured for it, and for what is no YAML."""
         self._name = path.name
+        self._hint = hint
         self.problems: list[str] = []
         self.root = self._parse(path)
 
@@ -99,6 +103,18 @@ class Document:
         self.problem(node, f"must be a whole number of at least {lowest}")
         return lowest
 
+    def flag(self, node: Node) -> bool:
+        """true or false."""
+        if isinstance(node.value, bool):
+            return node.value
+        self.problem(node, "must be true or false")
+        return False
+
+    def name(self, name: str, node: Node) -> None:
+        """Note a name that is not one: it stands in keys, labels and addresses."""
+        if not _NAME.fullmatch(name):
+            self.problem(node, f"name {name!r} is not allowed; allowed: up to 63 letters, digits, . _ -")
+
     def choice(self, node: Node, options: type[Choice]) -> Choice | None:
         """One of an enum's values; None when it is not."""
         try:
@@ -119,9 +135,7 @@ class Document:
         try:
             loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise Misconfigured(
-                f"{path} cannot be read: {error.strerror}", hint="set SLUICE_CONFIG_FILE, or make one: docs/settings.md"
-            ) from error
+            raise Misconfigured(f"{path} cannot be read: {error.strerror}", hint=self._hint) from error
         try:
             root = loader.get_single_node()
             return self._node(loader, root, "") if root is not None else Node({}, "", 1)

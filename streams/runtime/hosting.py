@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from connectors.kit.health import Health, State, routes, serve
@@ -12,7 +12,11 @@ from connectors.kit.metrics import (
     SHARD_COMMIT_SECONDS,
     SHARD_RESTORE_ROWS,
     SHARD_RESTORE_SECONDS,
+    SHARD_RESTORE_TO_GO,
+    SHARD_RESTORING,
+    SHARD_SKIPPED,
     SHARD_TRANSACTIONS,
+    SHARD_UNREADABLE,
     Metrics,
 )
 from schemas import topics
@@ -22,7 +26,8 @@ from streams.runtime.cluster import open_admin
 from streams.runtime.credentials import credentials
 from streams.runtime.settings import Settings
 from streams.shard.api import Processor
-from streams.shard.host import Host, Plan
+from streams.shard.host import Host
+from streams.shard.plan import Plan
 from streams.worker.app import Membership, make_app, run
 from streams.worker.exits import die
 
@@ -46,7 +51,7 @@ class Hosted:
 
 
 class MeteredShards:
-    """streams.shard.host.Recorder over the metrics catalogue, and the heartbeat of the process."""
+    """streams.shard.plan.Recorder over the metrics catalogue, and the heartbeat of the process."""
 
     def __init__(self, metrics: Metrics, health: Health, role: str, prefix: str) -> None:
         self._metrics = metrics
@@ -55,11 +60,24 @@ class MeteredShards:
         self._prefix = prefix
         self._commits = metrics.histogram(SHARD_COMMIT_SECONDS, role)
         self._transactions = metrics.counter(SHARD_TRANSACTIONS, role, "committed")
+        self._restoring: set[int] = set()
 
     def committed(self, shard: int, seconds: float, records: int) -> None:
         self._commits.observe(seconds)
         self._transactions.inc()
         self._health.beat()
+
+    def restoring(self, to_go: Mapping[int, int]) -> None:
+        self._metrics.gauge(SHARD_RESTORING, self._role).set(len(to_go))
+        for shard in self._restoring | to_go.keys():
+            self._metrics.gauge(SHARD_RESTORE_TO_GO, self._role, str(shard)).set(to_go.get(shard, 0))
+        self._restoring = set(to_go)
+
+    def unreadable(self, shard: int) -> None:
+        self._metrics.counter(SHARD_UNREADABLE, self._role).inc()
+
+    def skipped(self, topic: str, records: int) -> None:
+        self._metrics.counter(SHARD_SKIPPED, self._role, topic.removeprefix(self._prefix)).inc(records)
 
     def restored(self, shard: int, seconds: float, rows: int) -> None:
         self._metrics.histogram(SHARD_RESTORE_SECONDS, self._role).observe(seconds)
@@ -103,11 +121,12 @@ def host(settings: Settings, hosted: Hosted, metrics: Metrics) -> None:
         delete_retention_ms=CATALOGUE[hosted.changelog].delete_retention_ms,
         row_cache=settings.row_cache_entries,
         seen_days=CATALOGUE[topics.RESOLVE_SEEN].retention_ms // topics.DAY_MS - 1,
+        offsets_lost=settings.offsets_lost,
         recorder=MeteredShards(metrics, health, hosted.name, settings.topic_prefix),
         prepare=hosted.prepare,
     )
     shards = Host(plan, die)
-    health.check("shards", lambda: None if shards.ready else "no shards are assigned yet")
+    health.check("shards", shards.obstacle)
 
     async def web() -> None:
         await serve(settings.http_host, settings.http_port(hosted.role, hosted.platform), routes(health, metrics))

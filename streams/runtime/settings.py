@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         "development", description="Partition counts, replication and how strict start-up checks are."
     )
     config_file: Path = Field(Path("sluice.yaml"), description="Accounts, policies and flows.")
+    policies_file: Path | None = Field(
+        None,
+        description="Policies, when they stand in a file of their own. Default: policies.yaml beside "
+        "SLUICE_CONFIG_FILE, if it is there.",
+    )
     instance_id: str = Field(
         default_factory=_instance,
         min_length=1,
@@ -72,13 +77,18 @@ class Settings(BaseSettings):
         Path(".sluice/schemas"), description="Schemas by id, so that a registry that is away stops nobody."
     )
     session_timeout_ms: int = Field(
-        45_000, ge=6_000, description="Group session, ms; must exceed the longest restore, no heartbeat is sent in it."
+        45_000, ge=6_000, description="Group session, ms: how long a dead process keeps its shards from the others."
     )
     transaction_timeout_ms: int = Field(
         60_000, ge=1_000, le=900_000, description="Broker aborts a transaction that is open for longer, ms."
     )
     commit_interval_ms: int = Field(
-        200, ge=5, description="Longest a loaded shard collects before it commits, ms; an idle one commits at once."
+        400, ge=5, description="Longest a loaded shard collects before it commits, ms; an idle one commits at once."
+    )
+    offsets_lost: Literal["stop", "skip"] = Field(
+        "stop",
+        description="When records were deleted before they were read: stop refuses to work, skip goes on behind them, "
+        "with an error in the log and a count.",
     )
     row_cache_entries: int = Field(200_000, ge=0, description="Rows per shard kept in memory over the local store.")
     receiver_max_body_bytes: int = Field(

@@ -45,8 +45,9 @@ class Rows(Protocol):
         may still be a row). Valid until the next await."""
         ...
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Rows whose key starts with `prefix`, in key order, uncommitted writes included. Not for the hot path."""
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose key starts with `prefix` and is not below `start`, in key order, uncommitted writes included; what
+        is written meanwhile does not count. Not for the hot path; not to be kept over an await."""
         ...
 
 

@@ -12,13 +12,24 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.shard.store import Store
-
 _CHUNK = 5_000
 _POLL = 0.05  # seconds
+ASKING = 10.0  # seconds that a question for the bounds of a log may take
 ELECTION = 15.0  # seconds without a leader before giving up
 _ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
-STALLED = 120.0  # seconds without progress before giving up
+STALLED = 30.0  # seconds without progress before giving up
+
+
+class Cut(Exception):
+    """A changelog begins behind what the local store holds: what was before is gone, and so is part of the state."""
+
+    def __init__(self, topic: str, partition: int, position: int, low: int) -> None:
+        super().__init__(
+            f"the changelog {topic} [{partition}] begins at {low}, the local store ends at {position}: rows between "
+            "them were deleted, and a state without them would be wrong. Is its cleanup.policy still compact? See "
+            f"kafka-configs --describe --entity-type topics --entity-name {topic}; put back a state folder that holds "
+            "the missing rows, or move the group and its changelog away and process the inputs again"
+        )
 
 
 def read_to_end(
@@ -31,8 +42,8 @@ def read_to_end(
 ) -> None:
     """Feed `sink(messages, next offset)` from `start` to the end of the log: as of now, or as `bounds` say.
 
-    Raises KafkaException, or TimeoutError when an open transaction or
-    an away broker keeps the end out of reach for two minutes.
+    Raises KafkaException, or TimeoutError when an open transaction or an away broker keeps the end out of reach for
+    STALLED seconds.
     """
     base = {
         **config,
@@ -41,6 +52,7 @@ def read_to_end(
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 10,
         "queued.max.messages.kbytes": 16_384,
+        "fetch.queue.backoff.ms": 5,  # by default a full queue stops fetching for a whole second
     }
     low, end = bounds or _bounds(base, topic, partition)
     position = max(start, low)
@@ -74,7 +86,7 @@ def log_bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int
     deadline = time.monotonic() + ELECTION
     while True:
         try:
-            low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+            low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASKING)
         except KafkaException as error:
             if error.args[0].code() not in _ELECTING or time.monotonic() > deadline:
                 raise
@@ -95,26 +107,3 @@ def _chunk(reader: Consumer, position: int) -> tuple[list[Message], int]:
         else:
             raise KafkaException(error)
     return messages, position
-
-
-def restore(store: Store, config: Mapping[str, Any], topic: str, delete_retention_ms: int, now_ms: int) -> int:
-    """Roll a store forward to the changelog's end. Returns the number of rows read.
-
-    The store is begun anew when it is ahead of the log (the topic was made anew) or so old that tombstones it never
-    saw may already be gone.
-    """
-    bounds = _bounds({**config, "group.id": "sluice-restore"}, topic, store.identity.partition)
-    end = bounds[1]  # it stays the end: the owner before us is fenced and nobody else writes
-    if store.position > end:
-        store.restart(f"its position {store.position} is past the changelog's end {end}")
-    elif store.position and now_ms - store.written_at > delete_retention_ms // 2:
-        store.restart(f"it was written {(now_ms - store.written_at) / 3.6e6:.0f} hours ago; tombstones may be gone")
-    count = 0
-
-    def sink(messages: list[Message], position: int) -> None:
-        nonlocal count
-        count += len(messages)
-        store.write({message.key(): message.value() for message in messages}, position, now_ms)
-
-    read_to_end(config, topic, store.identity.partition, store.position, sink, bounds)
-    return count

@@ -1,97 +1,40 @@
 """Opens, feeds and closes the shards that the group gives this process.
 
 Order on assignment, which is what makes it safe: fence (init_transactions) -> roll the store forward -> load seen ids
--> ask for the committed offsets -> open the role -> only then may Faust fetch. A shard that stays with this process
-over one rebalance stays open; anything else is opened anew.
+-> ask for the committed offsets -> open the role -> only then is its input fetched, each shard when it is ready. A
+shard that stays with this process over one rebalance stays open, or goes on restoring; anything else is opened anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import structlog
 
-from streams.shard.api import Processor, Worker
-from streams.shard.changelog import read_to_end, restore
+from streams.shard.api import Diverter, Incoming, Processor, Worker
+from streams.shard.attempts import GUILTY, Attempts
 from streams.shard.live import LiveShard
+from streams.shard.offsets import Lost, Offsets
+from streams.shard.plan import Plan
+from streams.shard.restore import Restore
+from streams.shard.restoring import Restoring
 from streams.shard.rows import CachedRows
-from streams.shard.seen import DAY_MS, SeenIds
-from streams.shard.store import Identity, Store
-from streams.shard.transaction import DAY, Offsets, Transactions
 
 TICK = 0.1  # seconds between two ticks of a processor
 log = structlog.get_logger(__name__)
-
-
-class Recorder(Protocol):
-    """What the runtime reports; implemented over the metrics catalogue."""
-
-    def committed(self, shard: int, seconds: float, records: int) -> None:
-        """A transaction ended."""
-        ...
-
-    def restored(self, shard: int, seconds: float, rows: int) -> None:
-        """A shard was opened."""
-        ...
-
-    def batch(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
-        """A batch was processed; `newest_ms` is the broker's time of its last record."""
-        ...
-
-    def alive(self) -> None:
-        """The event loop turns."""
-        ...
-
-
-class Silent:
-    """A Recorder that keeps nothing."""
-
-    def committed(self, shard: int, seconds: float, records: int) -> None:
-        return
-
-    def restored(self, shard: int, seconds: float, rows: int) -> None:
-        return
-
-    def batch(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
-        return
-
-    def alive(self) -> None:
-        return
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a role's shards are made of. Topic names are catalogue names; `seen` may be empty."""
-
-    group: str
-    prefix: str
-    topics: tuple[str, ...]
-    changelog: str
-    seen: str
-    state_dir: Path
-    kafka: Mapping[str, Any]
-    processor: Callable[[], Processor]
-    interval: float = 0.2
-    transaction_timeout_ms: int = 60_000
-    delete_retention_ms: int = 7 * DAY_MS
-    row_cache: int = 200_000
-    seen_days: int = 7
-    recorder: Recorder = field(default_factory=Silent)
-    prepare: Callable[[], Awaitable[None]] | None = None  # awaited once, before the first shard is opened
 
 
 @dataclass(slots=True)
 class _Open:
     shard: LiveShard
     processor: Processor
+    attempts: Attempts
     worker: asyncio.Task[None] | None = None
 
 
@@ -102,13 +45,35 @@ class Host:
         self._plan = plan
         self._fatal = fatal
         self._open: dict[int, _Open] = {}
+        self._restoring = Restoring(plan, self._begin, fatal)
         self._generation = -1
         self._suspended = True
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="shard")
         self._offsets: Offsets | None = None
-        self._prepared = False
+        self._assigned = False
         self._stopped = False
-        self.ready = False
+
+    # -- what health asks
+
+    @property
+    def ready(self) -> bool:
+        """Whether shards are assigned and all of them are open."""
+        return self.obstacle() is None
+
+    def obstacle(self) -> str | None:
+        """Why not all shards work, None when they do."""
+        if not self._assigned or self._stopped:
+            return "no shards are assigned yet"
+        restoring = len(self._restoring.numbers)
+        if not restoring:
+            return None
+        return "; ".join(
+            (f"restoring {restoring} of {restoring + len(self._open)} shards", *self._restoring.troubles())
+        )
+
+    async def opened(self) -> None:
+        """Return when no shard restores any more."""
+        await self._restoring.done()
 
     # -- what the transport asks
 
@@ -125,31 +90,35 @@ class Host:
             self._fatal(f"{topic} [{number}] ends at {end}, before the expected {expected}: it was cut or made anew")
 
     async def assigned(self, numbers: set[int], generation: int) -> None:
-        """Open what is new, close what went, keep what stayed over exactly one rebalance."""
+        """Close what went, keep what stayed over exactly one rebalance, fence the rest and begin to restore it."""
         if self._stopped:
             return  # the group may assign once more while the process leaves it
-        if self._plan.prepare is not None and not self._prepared:
-            await self._plan.prepare()
-        self._prepared = True
         stayed = generation == self._generation + 1
         self._generation = generation
-        gone = [n for n in self._open if n not in numbers or not stayed]
-        await asyncio.gather(*(self._close(self._open.pop(n)) for n in gone))
-        new = sorted(numbers - self._open.keys())
-        offsets = await self._group_offsets()
-        opened = await asyncio.gather(*(self._open_shard(n, offsets) for n in new))
-        self._open.update(zip(new, opened, strict=True))
+        kept = numbers if stayed else set()
+        gone = [self._open.pop(n) for n in self._open.keys() - kept]
+        await asyncio.gather(self._restoring.abandon(self._restoring.numbers - kept), *map(self._close, gone))
+        new = sorted(numbers - self._open.keys() - self._restoring.numbers)
+        await self._restoring.start(new, await self._group_offsets())
         self._suspended = False
-        for number, entry in self._open.items():
-            self._resume(entry, fresh=number in new)
-        self.ready = True
+        for entry in self._open.values():
+            self._resume(entry)
+        self._restoring.release()
+        self._assigned = True
         log.info(
-            "shards assigned", group=self._plan.group, shards=sorted(self._open), opened=new, generation=generation
+            "shards assigned",
+            group=self._plan.group,
+            shards=sorted(numbers),
+            open=sorted(self._open),
+            restoring=sorted(self._restoring.numbers),
+            generation=generation,
         )
 
     async def revoked(self, numbers: set[int]) -> None:
-        """Finish: no work is started, what is gathered is committed. Called when no batch is being processed."""
+        """Finish: no work is started, what is gathered is committed, nothing is opened. Called when no batch is being
+        processed. Shards that restore go on reading: they have nothing to commit."""
         self._suspended = True
+        self._restoring.hold()
         await asyncio.gather(*(self._quiesce(entry) for entry in self._open.values()))
 
     async def process(self, topic: str, number: int, fetched: Any) -> None:
@@ -165,16 +134,42 @@ class Host:
             return
         records = fetched if fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
         with self._all_or_nothing(f"{topic} [{number}] from {expected}"):
-            limit = entry.processor.process(shard, topic.removeprefix(self._plan.prefix), records)
+            limit = self._attempt(entry, topic, records)
         shard.advance(topic, fetched.next, limit)
         self._plan.recorder.batch(topic, number, len(records), fetched[-1].timestamp or 0)
         await shard.room()
+
+    def _attempt(self, entry: _Open, topic: str, records: Sequence[Incoming]) -> int | None:
+        """Process the records in as many runs as earlier deaths demand: one, but for records that were under way."""
+        shard, attempts, name = entry.shard, entry.attempts, topic.removeprefix(self._plan.prefix)
+        limit: int | None = None
+        for run in attempts.runs(topic, records):
+            deaths = attempts.deaths(topic, run[0].offset) if attempts.suspects else 0
+            if deaths >= GUILTY and isinstance(entry.processor, Diverter):
+                limit = entry.processor.divert(shard, name, run[0], deaths)
+                self._tell_diverted(topic, shard.number, run[0].offset, deaths)
+            else:
+                with attempts.under_way(topic, run):
+                    limit = entry.processor.process(shard, name, run)
+        attempts.passed(topic, records[-1].offset + 1)
+        return limit
+
+    def _tell_diverted(self, topic: str, number: int, offset: int, deaths: int) -> None:
+        log.error(
+            "a record ended the process again and again, and is a dead letter now",
+            group=self._plan.group,
+            topic=topic,
+            partition=number,
+            offset=offset,
+            deaths=deaths,
+        )
 
     async def tick(self) -> None:
         """Run for ever: let processors act on time."""
         while True:
             await asyncio.sleep(TICK)
             self._plan.recorder.alive()
+            self._restoring.report()
             if self._suspended:
                 continue
             for number, entry in list(self._open.items()):
@@ -186,9 +181,9 @@ class Host:
 
     async def stop(self) -> None:
         """Commit what is done and close everything. Idempotent."""
-        self.ready = False
         self._stopped = True
         await self.revoked(set(self._open))
+        await self._restoring.close()
         await asyncio.gather(*(self._close(entry) for entry in self._open.values()))
         self._open.clear()
         if self._offsets is not None:
@@ -213,68 +208,75 @@ class Host:
             self._offsets = await loop.run_in_executor(self._executor, Offsets, self._plan.kafka, self._plan.group)
         return self._offsets
 
-    async def _open_shard(self, number: int, offsets: Offsets) -> _Open:
-        loop = asyncio.get_running_loop()
-        started = time.monotonic()
-        parts = await loop.run_in_executor(self._executor, self._restore, number, offsets)
-        store, seen, transactions, positions, count = parts
-        plan = self._plan
+    def _begin(self, restored: Restore) -> None:
+        """A shard is restored and still ours: from here on it works."""
+        plan, number = self._plan, restored.number
+        store, transactions, attempts = restored.store, restored.transactions, restored.attempts
+        start = restored.start
+        assert attempts is not None
+        assert store is not None
+        assert transactions is not None
+        assert self._offsets is not None
         shard = LiveShard(
             number,
             prefix=plan.prefix,
             store=store,
             rows=CachedRows(store, plan.row_cache),
-            seen=seen,
+            seen=restored.seen,
             transactions=transactions,
-            metadata=offsets.metadata,
-            positions=positions,
+            metadata=self._offsets.metadata,
+            positions=start.committed,
             interval=plan.interval,
             executor=self._executor,
             fatal=self._fatal,
             committed=lambda seconds, records: plan.recorder.committed(number, seconds, records),
         )
-        plan.recorder.restored(number, time.monotonic() - started, count)
+        for lost in start.lost:
+            self._skip(shard, lost)
+        shard.start()
+        entry = _Open(shard, plan.processor(), attempts)
+        with self._all_or_nothing(f"opening shard {number}"):
+            entry.processor.open(shard)
+        self._open[number] = entry
+        self._work_on(entry)
+        shard.wake()
+        seconds = restored.progress.seconds
+        plan.recorder.restored(number, seconds, restored.progress.rows)
         log.info(
             "shard opened",
             group=plan.group,
             shard=number,
-            rows_read=count,
-            seen=len(seen),
-            positions=positions,
+            rows_read=restored.progress.rows,
+            seen=len(restored.seen),
+            positions=dict(start.positions),
             store=store.why_empty or "rolled forward",
-            seconds=round(time.monotonic() - started, 3),
+            seconds=round(seconds, 3),
         )
-        return _Open(shard, plan.processor())
 
-    def _restore(self, number: int, offsets: Offsets) -> tuple[Store, SeenIds, Transactions, dict[str, int], int]:
-        plan = self._plan
-        changelog = plan.prefix + plan.changelog
-        transactions = Transactions(
-            plan.kafka,
-            transactional_id=f"{plan.group}-{number}",
-            timeout_ms=plan.transaction_timeout_ms,
-            shard=number,
-            changelog=changelog,
-            seen=plan.prefix + plan.seen,
+    def _skip(self, shard: LiveShard, lost: Lost) -> None:
+        """Go on behind records that nobody will ever read, and say so."""
+        shard.advance(lost.topic, lost.end, None)
+        self._plan.recorder.skipped(lost.topic, lost.records)
+        log.error(
+            "records were deleted before they were read and are skipped, as SLUICE_OFFSETS_LOST says: what they said "
+            "stays unknown here until their sources are read anew",
+            group=self._plan.group,
+            topic=lost.topic,
+            partition=lost.partition,
+            first=lost.start,
+            end=lost.end,
+            records_at_most=lost.records,
         )
-        transactions.init()
-        identity = Identity(offsets.cluster_id(), changelog, number)
-        store = Store(plan.state_dir / plan.group / str(number), identity)
-        now_ms = int(time.time() * 1000)
-        count = restore(store, plan.kafka, changelog, plan.delete_retention_ms, now_ms)
-        seen = SeenIds(plan.seen_days)
-        if plan.seen:
-            _load_seen(seen, plan, number, now_ms // DAY_MS)
-        positions = offsets.start_positions([plan.prefix + topic for topic in plan.topics], number)
-        return store, seen, transactions, positions, count
 
-    def _resume(self, entry: _Open, *, fresh: bool) -> None:
-        if fresh:
-            entry.shard.start()
-        if fresh or isinstance(entry.processor, Worker):
+    def _resume(self, entry: _Open) -> None:
+        """A shard that stayed open over a rebalance. Only workers were closed."""
+        if isinstance(entry.processor, Worker):
             with self._all_or_nothing(f"opening shard {entry.shard.number}"):
                 entry.processor.open(entry.shard)
             entry.shard.wake()
+            self._work_on(entry)
+
+    def _work_on(self, entry: _Open) -> None:
         if isinstance(entry.processor, Worker):
             work = self._work(entry.processor, entry.shard)
             entry.worker = asyncio.create_task(work, name=f"shard-{entry.shard.number}")
@@ -296,11 +298,4 @@ class Host:
         if not isinstance(entry.processor, Worker):
             entry.processor.close(entry.shard)
         await entry.shard.close()
-
-
-def _load_seen(seen: SeenIds, plan: Plan, number: int, today: int) -> None:
-    def sink(messages: list[Any], position: int) -> None:
-        for message in messages:
-            seen.load(DAY.unpack(message.key())[0], message.value(), today)
-
-    read_to_end(plan.kafka, plan.prefix + plan.seen, number, 0, sink)
+        entry.attempts.close()

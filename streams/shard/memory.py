@@ -39,10 +39,9 @@ class MemoryRows:
         rows = cast("dict[bytes, bytes | None]", self.data)  # whoever opens it writes no None
         return rows, rows
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key in sorted(self.data):
-            if key.startswith(prefix):
-                yield key, self.data[key]
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        found = sorted(key for key in self.data if key >= start and key.startswith(prefix))
+        return iter([(key, self.data[key]) for key in found])
 
 
 @dataclass(slots=True)

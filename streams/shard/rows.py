@@ -7,6 +7,7 @@ else together. A crash loses nothing by it: the store is an older cache of the s
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections.abc import Iterator
 
@@ -45,15 +46,17 @@ class CachedRows:
     def open(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
         return self.touched, self._young
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        newer: dict[bytes, bytes | None] = {}
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        newer: dict[bytes, bytes | None] = {}  # read before the store: what moves there meanwhile is then in both
         for rows in (self._behind, self._committing, self.touched):
-            newer |= {key: value for key, value in rows.items() if key.startswith(prefix)}
-        merged = dict(self._store.scan(prefix)) | newer
-        for key in sorted(merged):
-            value = merged[key]
-            if value is not None:
+            newer |= {key: value for key, value in rows.items() if key >= start and key.startswith(prefix)}
+        ours = ((key, 0, newer[key]) for key in sorted(newer))
+        stored = ((key, 1, value) for key, value in self._store.scan(prefix, start))
+        last = None
+        for key, _, value in heapq.merge(ours, stored):
+            if key != last and value is not None:
                 yield key, value
+            last = key
 
     def take(self) -> dict[bytes, bytes | None]:
         """Rows for the next transaction; they stay readable until they are stored."""

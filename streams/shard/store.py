@@ -112,11 +112,11 @@ class Store:
             raise Damaged(f"reading {key!r} from {self.path} failed: {error}") from error
         return row
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Stored rows with the prefix, in key order. Raises Damaged as `get` does."""
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Stored rows with the prefix, from `start` on, in key order. Raises Damaged as `get` does."""
         try:
             rows = self._db.iter()
-            rows.seek(prefix)
+            rows.seek(max(prefix, start))
             while rows.valid():
                 key = rows.key()
                 if not key.startswith(prefix):
@@ -129,7 +129,11 @@ class Store:
             raise Damaged(f"scanning {prefix!r} in {self.path} failed: {error}") from error
 
     def write(self, rows: Mapping[bytes, bytes | None], position: int, now_ms: int) -> None:
-        """Rows (None deletes) and the changelog position after them, in one batch."""
+        """Rows (None deletes) and the changelog position after them, in one batch.
+
+        Raises Damaged when RocksDB found a damaged file behind the scenes: it takes nothing any more then. What else it
+        refuses (a full disk) it raises as it is; the store is as good as before.
+        """
         batch = WriteBatch(raw_mode=True)
         put = batch.put
         for key, value in rows.items():
@@ -138,7 +142,13 @@ class Store:
             else:
                 put(key, value)
         put(_POSITION, _AT.pack(position, now_ms, crc32(b"%d %d" % (position, now_ms))))
-        self._db.write(batch, self._no_log)
+        try:
+            self._db.write(batch, self._no_log)
+        except Exception as error:
+            if not str(error).startswith("Corruption"):
+                raise
+            self.mark_damaged()
+            raise Damaged(f"writing to {self.path} failed: {error}") from error
         self.position, self.written_at = position, now_ms
 
     def mark_damaged(self) -> None:

@@ -27,7 +27,8 @@ class Said:
     """What one account says of one entity. `fields`: those of the type's schema, None for a deletion; required ones
     that are left out are blank. `clock`: microseconds UTC or a version number; `source_time`: microseconds UTC.
     `delivery`: its id, equal for what was delivered twice. `comparable`: the values whose hash is the fingerprint.
-    `answer`: it is what the account said to a write of ours. `read`: resource and remote id by which it is read."""
+    `answer`: it is what the account said to a write of ours. `read`: resource and remote id by which it is read. `op`:
+    for a deletion that says something all the same."""
 
     account: Account
     type: EntityType
@@ -43,6 +44,7 @@ class Said:
     comparable: Sequence[str] | None = None
     answer: bool = False
     read: tuple[str, str] | None = None
+    op: Op | None = None
 
     @property
     def key(self) -> GoldenKey:
@@ -86,7 +88,7 @@ def _mapped(said: Said) -> Mapped:
         comparable=comparable(said.type, fields) if said.comparable is None else said.comparable,
         sequence=said.sequence,
         source_time=said.source_time,
-        op=Op.DELETE if said.fields is None else Op.UPSERT,
+        op=said.op or (Op.DELETE if said.fields is None else Op.UPSERT),
         completeness=said.completeness,
         fetch=said.read,
     )

@@ -58,7 +58,7 @@ from connectors.kit.clock import ManualClock
 from connectors.kit.contract import Account, Delivery, Envelope, Observation, Platform
 from schemas import identity, topics
 from schemas.codec import Codec
-from schemas.entities import Channel, Completeness, EntityType
+from schemas.entities import Channel, Completeness, EntityType, Op
 from schemas.registry import MemorySchemas
 from schemas.topics import Profile
 from streams.core.policy import Rules
@@ -101,9 +101,11 @@ class TopologyTestDriver:
     def of(cls, rules: Rules, members: Iterable[Member], start: int | None = None) -> TopologyTestDriver:
         """A driver for rules and accounts without a file; enough for everything but raw deliveries that need the
         settings of their account."""
-        accounts = {(m.tenant, m.account): Account(m.tenant, m.account, m.platform, "", priority=m.priority)
-                    for m in members}  # fmt: skip
-        return cls(Config(accounts, rules), start=start)
+        accounts = [
+            Account(m.tenant, m.account, m.platform, "", priority=m.priority, clock_epoch=m.clock_epoch)
+            for m in members
+        ]
+        return cls(Config({(one.tenant, one.id): one for one in accounts}, rules), start=start)
 
     def _host(self, make: Callable[[], Processor], inputs: Iterable[str]) -> MemoryHost:
         return MemoryHost(make, {name: self._logs[name] for name in inputs})
@@ -159,6 +161,7 @@ class TopologyTestDriver:
         delivery: str = "",
         answer: bool = False,
         read: tuple[str, str] | None = None,
+        op: Op | None = None,
         topic: str = topics.INBOUND,
     ) -> None:
         """A canonical event, past the mapper: an account says these fields of an entity, or None for its deletion.
@@ -172,7 +175,7 @@ class TopologyTestDriver:
         at = now if source_time is None else source_time
         said = plain.Said(
             self._account(account), type, golden_id, fields, at if clock is None else clock, at, now,
-            delivery or self._next_delivery(), sequence, channel, completeness, comparable, answer, read,
+            delivery or self._next_delivery(), sequence, channel, completeness, comparable, answer, read, op,
         )  # fmt: skip
         self.pipe(topic, *plain.event(self.codec, said))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 from faust.transport.drivers import TRANSPORTS
 from faust.worker import Worker
 
@@ -31,13 +32,29 @@ class FetchOptions:
 @dataclass(frozen=True, slots=True)
 class Membership:
     """How a process belongs to its group. `instance_id` makes it static: a restart within the session timeout gets
-    its shards back without anybody else noticing. `session_timeout` (s) must exceed the longest restore."""
+    its shards back without anybody else noticing. `session_timeout` (s) must exceed the time that fencing the shards of
+    a process takes; restoring them goes on behind the heartbeats."""
 
     bootstrap: str
     group: str
     instance_id: str
     session_timeout: float = 45.0
     datadir: str = ".sluice/faust"  # Faust makes it and keeps nothing there
+
+
+class NoTables(TableManager):
+    """Stock waits a second at the start, for tables to be declared. There are none."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class ShardWorker(Worker):
+    """Stock waits a second at the end, for nothing: everything is gathered before."""
+
+    async def _sentinel_task(self) -> None:
+        return
 
 
 class ShardApp(faust.App):
@@ -85,6 +102,7 @@ def make_app(
         web_enabled=False,
         autodiscover=False,
         datadir=member.datadir,
+        TableManager=NoTables,
     )
     app.shard_host = host
     app.shard_fetch = fetch or FetchOptions()
@@ -114,6 +132,6 @@ def run(app: ShardApp, *, loglevel: str = "WARNING") -> None:
     gc.set_threshold(20_000, 50, 100)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = Worker(app, loglevel=loglevel, redirect_stdouts=False, override_logging=False, quiet=True, loop=loop)
+    worker = ShardWorker(app, loglevel=loglevel, redirect_stdouts=False, override_logging=False, quiet=True, loop=loop)
     worker.spinner = None  # it writes escape codes into logs
     worker.execute_from_commandline()

@@ -7,7 +7,8 @@ Faust keeps group membership, the fetch loop, agents and rebalancing; what it ge
 * seeks go to the position a shard expects, not to "committed", which aiokafka skips where nothing is committed;
 * records fetched for a paused partition are sought back to, not dropped;
 * an idle fetch loop keeps polling, so a back-pressured member is not thrown out of its group;
-* shards are opened inside the assigned callback, before anything is fetched (Faust's signal is not a barrier).
+* shards are fenced inside the assigned callback (Faust's signal is not a barrier) and restored behind it: partitions
+  of a shard that is not open are paused, and read from what it expects as soon as it is.
 
 The app carries `shard_host` (streams.shard.host) and `shard_fetch` (streams.worker.app.FetchOptions).
 """
@@ -20,6 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiokafka
+from aiokafka.errors import IllegalStateError
 from faust.serializers.schemas import Schema
 from faust.transport.conductor import Conductor as _Conductor
 from faust.transport.drivers import aiokafka as driver
@@ -31,6 +33,7 @@ from streams.worker.exits import die
 from streams.worker.records import install
 
 KEEPALIVE = 30.0  # seconds; far below any broker_max_poll_interval
+ATTENTIVE = 0.05  # seconds a fetch may wait for records while a shard may become ready
 
 
 class BatchSchema(Schema):
@@ -75,6 +78,10 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._closed: set[Any] = set()  # partitions of shards that are not open yet
+
     # -- fetching
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, BatchMessage]]:
@@ -90,6 +97,8 @@ class Consumer(driver.Consumer):
                 continue
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return  # the rebalance that is under way seeks to what the shards expect
+            if tp in self._closed:
+                continue  # opening it seeks to what it expects, whatever was fetched before
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 if tp in self.assignment():
                     await self.seek(tp, fetched.start)
@@ -99,6 +108,9 @@ class Consumer(driver.Consumer):
             yield tp, _message(tp, fetched, generation)
 
     async def _wait_next_records(self, timeout: float) -> Any:
+        if self._closed and self.flow_active:
+            await self._begin_opened()
+            timeout = min(timeout, ATTENTIVE)
         if self.flow_active and not self.app.client_only and not self._get_active_partitions():
             await asyncio.sleep(0.01)  # stock waits a whole second when every partition's queue is full
             return {}, self._active_partitions
@@ -127,12 +139,35 @@ class Consumer(driver.Consumer):
         return True
 
     async def perform_seek(self) -> None:
-        """Seek every assigned partition to the position its shard expects next."""
+        """Seek every assigned partition to the position its shard expects next; pause those of shards that restore."""
+        self._closed = set()
         for tp in self.assignment():
             position = self.app.shard_host.position(tp.topic, tp.partition)
-            if position is not None:
-                await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): position})
-                self._read_offset[TP(tp.topic, tp.partition)] = position or None
+            if position is None:
+                self._closed.add(tp)
+                self.pause_partitions({tp})
+            else:
+                await self._seek_to(tp, position)
+
+    async def _begin_opened(self) -> None:
+        """Read the partitions of shards that have become ready."""
+        generation = self.app.consumer_generation_id
+        for tp in list(self._closed):
+            position = self.app.shard_host.position(tp.topic, tp.partition)
+            if position is None:
+                continue
+            try:
+                await self._seek_to(tp, position)
+            except IllegalStateError:
+                return  # no longer ours
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return  # the rebalance that came meanwhile seeks to what the shards expect
+            self._closed.discard(tp)
+            self.resume_partitions({tp})
+
+    async def _seek_to(self, tp: Any, position: int) -> None:
+        await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): position})
+        self._read_offset[TP(tp.topic, tp.partition)] = position or None
 
     # -- rebalancing
 

@@ -1,7 +1,8 @@
 """A role for tests: counts records per key, holds some back, and breaks at exactly the moment it is told to.
 
 Records are text: `add <16 digits>` counts and emits the id; `hold <16 digits>` counts and keeps the id back until a
-`free` record comes. `boom` raises. Run it with `python -m tests.integration.counter '<json>'`.
+`free` record comes. `boom` raises, `die` kills the interpreter. Run it with
+`python -m tests.integration.counter '<json>'`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from typing import Any
 import structlog
 from confluent_kafka import Producer
 
-from streams.shard import transaction
+from streams.shard import changelog, restore, transaction
 from streams.shard.api import Incoming, Shard
-from streams.shard.host import Host, Plan
+from streams.shard.host import Host
+from streams.shard.plan import Plan
 from streams.worker.app import Membership, make_app, run
 from streams.worker.exits import die
 
@@ -57,6 +60,8 @@ class Counter:
         verb, _, name = (record.value or b"").partition(b" ")
         if verb == b"boom":
             raise RuntimeError("boom")
+        if verb == b"die":
+            os._exit(13)
         if verb == b"free":
             for held in self.held[topic].values():
                 self._out(shard, held)
@@ -69,6 +74,12 @@ class Counter:
             shard.rows.put(b"C" + key, count)
             shard.emit_latest("state.v1", key, count)
             self._out(shard, record)
+
+    def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
+        applied = self.applied[topic] = max(self.applied.get(topic, 0), record.offset + 1)
+        shard.rows.put(b"P" + topic.encode(), b"%d" % applied)
+        shard.emit("out.v1", shard.number, record.key, b"diverted %d after %d" % (record.offset, deaths))
+        return min(self.held[topic], default=None)
 
     def _out(self, shard: Shard, record: Incoming) -> None:
         name = (record.value or b"").partition(b" ")[2]
@@ -108,7 +119,22 @@ def plan(asked: dict[str, Any], processor: Any = Counter) -> Plan:
         processor=processor,
         transaction_timeout_ms=asked.get("transaction_timeout_ms", 10_000),
         row_cache=asked.get("row_cache", 1_000),
+        offsets_lost=asked.get("offsets_lost", "stop"),
     )
+
+
+def slowly(seconds: dict[str, float]) -> None:
+    """Make the changelogs of these shards take so many seconds before the first row is read."""
+    read = changelog.read_to_end
+
+    def read_to_end(config: Any, topic: str, partition: int, start: int, sink: Any, bounds: Any) -> None:
+        end = time.monotonic() + (seconds.get(str(partition), 0) if "changelog" in topic else 0)
+        while time.monotonic() < end:
+            sink([], start)
+            time.sleep(0.02)
+        read(config, topic, partition, start, sink, bounds)
+
+    vars(restore)["read_to_end"] = read_to_end
 
 
 def main(asked: dict[str, Any]) -> None:
@@ -116,6 +142,7 @@ def main(asked: dict[str, Any]) -> None:
     FaultyProducer.fault, _, count = asked.get("fault", "").partition(":")
     FaultyProducer.countdown = int(count or 0)
     vars(transaction)["Producer"] = FaultyProducer
+    slowly(asked.get("slow", {}))
     host = Host(plan(asked), die)
     member = Membership(asked["bootstrap"], asked["group"], asked["instance"], asked.get("session", 6.0))
     run(make_app(member, tuple(asked["prefix"] + topic for topic in TOPICS), host))

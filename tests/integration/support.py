@@ -161,9 +161,9 @@ class Bench:
         """How often each id was emitted, in committed transactions."""
         return Counter(m.value().decode() for m in self.read("out.v1"))
 
-    def check_exactly_once(self) -> None:
-        """Every id written by `add` was emitted once, and the state is the fold of the log."""
-        expected = Counter(f"{n:016d}" for n in range(self.written))
+    def check_exactly_once(self, beside: Iterable[str] = ()) -> None:
+        """Every id written by `add`, and what stands `beside` them, was emitted once; the state is the log's fold."""
+        expected = Counter([*(f"{n:016d}" for n in range(self.written)), *beside])
         emitted = self.outputs()
         assert expected - emitted == Counter(), "lost"
         assert emitted - expected == Counter(), "repeated"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -19,8 +19,10 @@ from streams.core.policy import Ordering, OrderingMode, Policy, Rules
 from streams.core.resolve import Observation
 from streams.resolver.processor import Resolver
 from streams.resolver.routes import Member, Routes, routes
-from streams.shard.api import Incoming
+from streams.runtime.state import comparable
 from streams.shard.memory import MemoryShard
+from streams.testing.memoryhost import MemoryHost
+from streams.testing.memoryhost import Record as Record  # what a log holds
 
 TOPICS = (topics.INBOUND, topics.INBOUND_BULK)
 KIND = EntityType.PRICE
@@ -96,17 +98,6 @@ class Said:
         ).pack()
 
 
-@dataclass
-class Record:
-    """A record of an input log."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-    timestamp: int = 0
-
-
 @dataclass(frozen=True)
 class Move:
     """The next `size` records of a topic are processed; then time passes, and a commit or a crash may follow."""
@@ -169,25 +160,28 @@ class Shop:
 
 @dataclass
 class Run:
-    """Does to a resolver what a host does to it."""
+    """A resolver over two logs, worked off move by move."""
 
     shop: Shop
     logs: list[list[Record]]
     make: Callable[..., Resolver] = Resolver
-    shard: MemoryShard = field(default_factory=MemoryShard)
     now: float = 1_000.0
-    next: list[int] = field(default_factory=lambda: [0, 0])
-    safe: list[int] = field(default_factory=lambda: [0, 0])
-    limits: dict[str, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._open()
+        self.host = MemoryHost(self._resolver, dict(zip(TOPICS, self.logs, strict=True)))
 
-    def _open(self) -> None:
-        self.role = self.make(
+    def _resolver(self) -> Resolver:
+        return self.make(
             self.shop.table, Codec(Ids()), PROFILES["development"], now=lambda: BASE, monotonic=lambda: self.now
         )
-        self.role.open(self.shard)
+
+    @property
+    def shard(self) -> MemoryShard:
+        return self.host.shard
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        return self.host.limits
 
     def work(self, all_moves: list[Move]) -> Run:
         for move in all_moves:
@@ -200,32 +194,23 @@ class Run:
         return self
 
     def process(self, topic: int, size: int) -> None:
-        records = cast("list[Incoming]", self.logs[topic][self.next[topic] : self.next[topic] + size])
-        if records:
-            self.limits[TOPICS[topic]] = self.role.process(self.shard, TOPICS[topic], records)
-            self.next[topic] += len(records)
+        self.host.process(TOPICS[topic], size)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
-        self.limits.update(self.role.tick(self.shard))
+        self.host.tick()
 
     def commit(self) -> None:
-        for at, topic in enumerate(TOPICS):
-            limit = self.limits.get(topic)
-            self.safe[at] = max(self.safe[at], self.next[at] if limit is None else min(self.next[at], limit))
-        self.shard.flush()
+        self.host.commit()
 
     def crash(self) -> None:
-        self.shard = self.shard.crashed()
-        self.next = list(self.safe)
-        self.limits = {}
-        self._open()
+        self.host.crash()
 
     def finish(self) -> Run:
         """Everything is read, every held event is overdue, all is committed."""
-        for at in (0, 1):
-            while self.next[at] < len(self.logs[at]):
-                self.process(at, 5)
+        for topic, log in zip(TOPICS, self.logs, strict=True):
+            while self.host.positions[topic] < len(log):
+                self.host.process(topic, 5)
         self.wait(LATENESS + 0.1)
         self.commit()
         return self
@@ -234,8 +219,7 @@ class Run:
 
     def rows(self) -> dict[bytes, Entity]:
         """Entities by golden key, without what depends on the order in which they came about."""
-        found = {key[1:]: Entity.unpack(value) for key, value in self.shard.rows.scan(b"E")}
-        return {key: core(entity) for key, entity in found.items()}
+        return {key[1:]: comparable(Entity.unpack(value)) for key, value in self.shard.rows.scan(b"E")}
 
     def state(self) -> dict[bytes | None, bytes | None]:
         return {record.key: record.value for record in self.shard.outputs(STATE)}
@@ -245,13 +229,6 @@ class Run:
             (EventFacts.unpack((record.headers or [])[0][1]), record.key, record.value)
             for record in self.shard.outputs(EVENTS)
         ]
-
-
-def core(entity: Entity) -> Entity:
-    """What any order of the same observations agrees on: winner, its fingerprint and, per account, version, corrected
-    time and op. Not: how often the content changed, what was released to `events`, what accounts were asked to hold."""
-    plain = tuple(replace(c, released=0, asked=()) for c in entity.contributions)
-    return replace(entity, golden_version=0, contributions=plain)
 
 
 def logs_of(said: list[list[Said]], unit: int) -> list[list[Record]]:

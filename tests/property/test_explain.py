@@ -52,7 +52,7 @@ def facts(entity: Entity) -> tuple[bytes, dict[bytes, tuple[bytes, Op]], bool]:
     was decided about is told with its own time, so of several that hold the content another one may be the winner."""
     winner = entity.of(entity.winner)
     said = {c.account: (c.version, c.op) for c in entity.contributions}
-    return entity.winner, said, winner is not None and held(winner) == entity.fingerprint
+    return entity.fingerprint, said, winner is not None and held(winner) == entity.fingerprint
 
 
 @policies

@@ -28,6 +28,7 @@ REAL = {
     "products_update": "products/update",
     "inventory_levels_update": "inventory_levels/update",
     "orders_cancelled": "orders/cancelled",
+    "orders_partly_shipped": "orders/updated",
     "read_product": "product",
     "read_inventory_item": "inventory_item",
     "read_inventory_level": "inventory_level",
@@ -49,7 +50,8 @@ NAMES = (
     "id", "sku", "price", "updated_at", "updatedAt", "variants", "nodes", "inventory_item_id", "location_id",
     "available", "inventoryItem", "inventoryLevels", "quantities", "location", "item", "product", "variant", "name",
     "quantity", "line_items", "total_price", "currency", "tracked", "options", "tags", "status", "weight",
-    "weight_unit", "measurement",
+    "weight_unit", "measurement", "fulfillable_quantity", "current_quantity", "fulfillment_status", "fulfillments",
+    "refunds", "refund_line_items", "line_item_id",
 )
 # fmt: on
 LEAVES = st.one_of(

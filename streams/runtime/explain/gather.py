@@ -5,26 +5,27 @@ Memory holds the newest records of the entities asked for and nothing of what is
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.codec import Codec
-from schemas.identity import account_partition
+from schemas.headers import EventFacts, InvalidHeader
+from schemas.identity import GoldenKey, account_hash, account_partition
 from streams.core.entity import Entity
+from streams.runtime import state
 from streams.runtime.config import Config
 from streams.runtime.explain.facts import Known
+from streams.runtime.explain.moment import hashed
+from streams.runtime.explain.recent import Recent
 from streams.runtime.explain.records import Found, micros
 from streams.runtime.explain.selection import Selection
 from streams.runtime.topicreader import Keep, Seen, TopicReader
 
-_ENTITY = b"E"
-
-
-class UnreadableRow(ValueError):
-    """A row of the resolver that this version cannot read."""
+_ENTITY = state.ENTITY
+AccountOf = Callable[[str, Found], bytes]
 
 
 @dataclass(slots=True)
@@ -38,8 +39,8 @@ class Gathered:
 def needed(selection: Selection, config: Config) -> tuple[str, ...]:
     """The topics that are read (catalogue names)."""
     pushes = [name for platform in _platforms(selection, config) for name in _pushes(platform)]
-    states = [topics.state(kind) for kind in selection.types]
-    return (topics.RESOLVE_CHANGELOG, *states, topics.DECISIONS, *pushes, topics.CALLS)
+    of_types = [make(kind) for kind in selection.types for make in (topics.state, topics.events)]
+    return (topics.RESOLVE_CHANGELOG, *of_types, topics.DECISIONS, *pushes, topics.CALLS)
 
 
 def _platforms(selection: Selection, config: Config) -> list[str]:
@@ -51,14 +52,25 @@ def _pushes(platform: str) -> tuple[str, str]:
 
 
 class Gather:
-    """One question to one cluster. `last`: how many decisions, tasks and calls are kept per entity."""
+    """One question to one cluster. `last`: how many decisions, events, tasks and calls are kept per entity; `at`: as
+    the topics stood at that time by the broker's clock, in microseconds UTC, None for now."""
 
-    def __init__(self, reader: TopicReader, codec: Codec, config: Config, selection: Selection, last: int) -> None:
+    def __init__(
+        self,
+        reader: TopicReader,
+        codec: Codec,
+        config: Config,
+        selection: Selection,
+        last: int,
+        at: int | None = None,
+    ) -> None:
         self._reader = reader
         self._codec = codec
         self._config = config
         self._selection = selection
         self._last = max(1, last)  # the rule stands in the newest decision, shown or not
+        self._at = at
+        self._names = {account_hash(*known): account for known, account in config.accounts.items()}
         self._searched: list[str] = []
 
     def run(self) -> Gathered:
@@ -66,16 +78,26 @@ class Gather:
 
         Raises KafkaException, CodecError, UnreadableRow.
         """
-        rows = self._rows()
-        states = self._states()
-        decisions = self._recent(topics.DECISIONS, self._ours(topics.DECISIONS), _keyed, self._is_wanted)
-        keys = {*rows, *states, *decisions, *self._selection.keys}
-        pushes = self._pushed(keys)
-        calls = self._called(keys)
-        none: list[Found] = []
+        rows = self._rows() if self._at is None else {}
+        states = self._states() if self._at is None else {}
+        decisions = self._recent(
+            topics.DECISIONS, self._ours(topics.DECISIONS), _keyed, self._is_wanted, self._decided_on
+        )
+        events = self._events()
+        keys = {*rows, *states, *decisions, *events, *self._selection.keys}
+        pushes, calls = self._pushed(keys), self._called(keys)
+        none = Recent(1)
         known = {
             key: Known(
-                rows.get(key), states.get(key), decisions.get(key, none), pushes.get(key, none), calls.get(key, none)
+                rows.get(key),
+                states.get(key),
+                decisions.get(key, none).newest,
+                pushes.get(key, []),
+                calls.get(key, none).by_time("at"),
+                events.get(key, none).newest,
+                events.get(key, none).by_account,
+                decisions.get(key, none).by_account,
+                self._at,
             )
             for key in sorted(keys)
         }
@@ -88,7 +110,7 @@ class Gather:
         last: dict[str, bytes | None] = {}
         for record in self._scan(name, self._ours(name), self._is_row):
             last[(record.key or b"")[1:].decode()] = record.value
-        return {key: _entity(key, row) for key, row in last.items() if row}
+        return {key: state.unpacked(_ENTITY + key.encode(), row) for key, row in last.items() if row}
 
     def _states(self) -> dict[str, Mapping[str, Any]]:
         last: dict[str, bytes | None] = {}
@@ -106,6 +128,18 @@ class Gather:
     def _is_row(self, key: bytes | None, value: bytes | None) -> bool:
         return key is not None and key[:1] == _ENTITY and self._is_wanted(key[1:], value)
 
+    def _events(self) -> dict[str, Recent]:
+        found: dict[str, Recent] = {}
+        for name in map(topics.events, self._selection.types):
+            found |= self._recent(name, self._ours(name), _keyed, self._is_told, _speaker)
+        return found
+
+    def _is_told(self, key: bytes | None, value: bytes | None) -> bool:
+        return value is not None and self._is_wanted(key, value)
+
+    def _decided_on(self, key: str, found: Found) -> bytes:
+        return hashed(GoldenKey.parse(key).tenant, found.record["event_account"], self._names)
+
     # -- what was asked of whom
 
     def _pushed(self, keys: Iterable[str]) -> dict[str, list[Found]]:
@@ -114,11 +148,13 @@ class Gather:
         for platform in _platforms(self._selection, self._config):
             for name in _pushes(platform):
                 places = self._of_accounts(name, platform)
-                for key, some in self._recent(name, places, _task_key, lambda k, v: _task_key_of(k) in wanted).items():
-                    found[key] += some
-        return _by_time(found, "wanted_at")
+                for key, some in self._recent(
+                    name, places, _task_key, lambda k, v: _task_key_of(k) in wanted, _asked
+                ).items():
+                    found[key] += some.by_time("wanted_at")
+        return {key: sorted(some, key=lambda one: micros(one.record["wanted_at"])) for key, some in found.items()}
 
-    def _called(self, keys: Iterable[str]) -> dict[str, list[Found]]:
+    def _called(self, keys: Iterable[str]) -> dict[str, Recent]:
         """Calls are keyed by account; the operation id of a write holds the golden key between two `|`, and Avro keeps
         text as it is, so most records need not be decoded."""
         marks = {f"|{key}|".encode(): key for key in keys}
@@ -130,8 +166,7 @@ class Gather:
         def keep(key: bytes | None, value: bytes | None) -> bool:
             return value is not None and any(mark in value for mark in marks)
 
-        found = self._recent(topics.CALLS, places, key_of, keep)
-        return _by_time(found, "at")
+        return self._recent(topics.CALLS, places, key_of, keep, _asked)
 
     def _of_accounts(self, topic: str, platform: str = "") -> list[int]:
         count = self._reader.partitions(topic)
@@ -146,17 +181,16 @@ class Gather:
     # -- reading
 
     def _recent(
-        self, topic: str, partitions: list[int], key_of: Callable[[Seen], str], keep: Keep
-    ) -> dict[str, list[Found]]:
-        """The newest few per entity and partition, decoded."""
-        newest: dict[tuple[str, int], deque[Seen]] = defaultdict(lambda: deque(maxlen=self._last))
+        self, topic: str, partitions: list[int], key_of: Callable[[Seen], str], keep: Keep, account_of: AccountOf
+    ) -> dict[str, Recent]:
+        """The newest per entity, decoded, as far as they stood in the topic at the time that is asked for."""
+        found: dict[str, Recent] = {}
         for record in self._scan(topic, partitions, keep):
-            newest[key_of(record), record.partition].append(record)
-        found: dict[str, list[Found]] = defaultdict(list)
-        for (key, partition), records in newest.items():
-            found[key] += [
-                Found(topic, partition, record.offset, self._codec.decode(record.value or b"")) for record in records
-            ]
+            if self._at is not None and record.timestamp > self._at // 1000:
+                continue
+            key = key_of(record)
+            one = Found(topic, record.partition, record.offset, self._codec.decode(record.value or b""), _marks(record))
+            found.setdefault(key, Recent(self._last)).add(account_of(key, one), one)
         return found
 
     def _scan(self, topic: str, partitions: list[int], keep: Keep) -> Iterable[Seen]:
@@ -167,14 +201,22 @@ class Gather:
         return self._reader.scan(topic, partitions, keep)
 
 
-def _entity(key: str, row: bytes) -> Entity:
+def _marks(record: Seen) -> Mapping[str, bool]:
+    """What the header of an event says; other records have none."""
     try:
-        return Entity.unpack(row)
-    except ValueError as error:
-        raise UnreadableRow(
-            f"the resolver's row of {key} in {topics.RESOLVE_CHANGELOG} cannot be read: {error}; likely another "
-            f"version wrote it, use the `sluice` that runs the resolver"
-        ) from error
+        facts = EventFacts.unpack(headers.find(record.headers))
+    except InvalidHeader:
+        return {}
+    return {"late": facts.late, "unchanged": facts.unchanged}
+
+
+def _speaker(key: str, found: Found) -> bytes:
+    meta = found.record["meta"]
+    return account_hash(meta["tenant"], meta["account"])
+
+
+def _asked(key: str, found: Found) -> bytes:
+    return account_hash(found.record["tenant"], found.record["account"])
 
 
 def _keyed(record: Seen) -> str:
@@ -188,9 +230,3 @@ def _task_key_of(key: bytes | None) -> str:
 
 def _task_key(record: Seen) -> str:
     return _task_key_of(record.key)
-
-
-def _by_time(found: Mapping[str, list[Found]], field_name: str) -> dict[str, list[Found]]:
-    return {
-        key: sorted(some, key=lambda one: (micros(one.record[field_name]), one.offset)) for key, some in found.items()
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,12 +14,13 @@ _WITHOUT_VALUES = {"meta", "extra"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record of a topic and where it stands."""
+    """A record of a topic and where it stands. `marks`: what its header says beside it."""
 
     topic: str
     partition: int
     offset: int
     record: Mapping[str, Any]
+    marks: Mapping[str, bool] = field(default_factory=dict)
 
 
 def main_values(record: Mapping[str, Any]) -> dict[str, str]:
@@ -49,7 +50,8 @@ def micros(value: Any) -> int:
     return value if isinstance(value, int) else (value - _EPOCH) // timedelta(microseconds=1)
 
 
-def _place(one: Found) -> dict[str, Any]:
+def place(one: Found) -> dict[str, Any]:
+    """Where it stands."""
     return {"topic": one.topic, "partition": one.partition, "offset": one.offset}
 
 
@@ -67,7 +69,32 @@ def decision(one: Found) -> dict[str, Any]:
         "source_partition": record["source_partition"],
         "source_offset": record["source_offset"],
         "pushed_to": list(record["pushed_to"]),
-        "at": _place(one),
+        "groups": [group(each) for each in record.get("groups") or ()],
+        "ambiguous": list(record.get("ambiguous") or ()),
+        "stuck": list(record.get("stuck") or ()),
+        "at": place(one),
+    }
+
+
+def group(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a field group in a decision: who gave its fields, and by which rule."""
+    return {name: record[name] for name in ("group", "account", "rule", "because")}
+
+
+def event(one: Found) -> dict[str, Any]:
+    """Of `events`: what an account said and how it came."""
+    meta = one.record["meta"]
+    copied = ("account", "delivery_id", "source_time_text")
+    return {
+        "received_at": micros(meta["received_at"]),
+        "corrected_time": micros(meta["corrected_time"]),
+        **{name: meta[name] for name in copied},
+        "op": meta["op"].lower(),
+        "channel": meta["channel"].lower(),
+        "event_id": meta["event_id"].hex(),
+        "fingerprint": meta["version"]["fingerprint"].hex(),
+        **one.marks,
+        "at": place(one),
     }
 
 
@@ -80,7 +107,7 @@ def task(one: Found) -> dict[str, Any]:
         **{name: record[name] for name in copied},
         "fields": list(record["fields"]),
         "fingerprint": record["fingerprint"].hex(),
-        "at": _place(one),
+        "at": place(one),
     }
 
 
@@ -91,4 +118,4 @@ def call(one: Found) -> dict[str, Any]:
         "account", "platform", "operation", "op_id", "method", "endpoint", "status", "outcome", "attempt",
         "latency_ms", "golden_version",
     )  # fmt: skip
-    return {"sent_at": micros(record["at"]), **{name: record[name] for name in copied}, "at": _place(one)}
+    return {"sent_at": micros(record["at"]), **{name: record[name] for name in copied}, "at": place(one)}

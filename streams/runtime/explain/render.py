@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streams.core.policy import PolicyKind
-from streams.runtime.explain.facts import NO_DECISION, ONLY_ACCOUNT, Explained, Rule, Word
+from streams.runtime.explain.facts import NO_DECISION, ONLY_ACCOUNT, Explained, Rule
+from streams.runtime.explain.words import Word
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(946_684_800_000_000, 7_258_118_400_000_000)  # microseconds of the years 2000 to 2200
@@ -22,15 +24,23 @@ _BECAUSE = {
     "owner": "the order of the owners was compared",
     NO_DECISION: "no decision is kept of it any more; what follows is judged by the policies as they are now",
 }
-_ASKED = {"winner": "the winner's content", "older": "an older winner's content", "nothing": "nothing"}
+REST = "*"  # the group of all fields that are in no other
+_ASKED = {
+    "parts": "fields of the golden record",
+    "winner": "the winner's content",
+    "older": "an older winner's content",
+    "nothing": "nothing",
+}
 
 
 def render(one: Explained) -> str:
     """All that is known of one entity."""
     blocks = [
         _head(one),
+        _groups(one.groups),
         *(_account(word, one.deleted) for word in one.accounts),
         _list(f"decisions, newest last ({len(one.decisions)})", [_decision(d) for d in one.decisions], _undecided(one)),
+        _list(f"events, newest last ({len(one.events)})", [_event(e) for e in one.events]),
         _list(f"asked of destinations, newest last ({len(one.pushes)})", [_task(t) for t in one.pushes]),
         _list(f"calls to vendors, newest last ({len(one.calls)})", [_call(c) for c in one.calls]),
     ]
@@ -48,14 +58,32 @@ def clock(value: int) -> str:
 
 
 def _head(one: Explained) -> list[str]:
-    version = "no row at the resolver" if one.golden_version is None else f"version {one.golden_version}"
-    return [one.golden_key, f"  {one.type}, {version}: {_value(one)}", *_rule(one.rule)]
+    then = [] if one.at is None else [f"  as of {when(one.at)}, told from the decisions and events up to then"]
+    return [one.golden_key, *then, f"  {one.type}, {_version(one)}: {_value(one)}", *_rule(one.rule)]
+
+
+def _version(one: Explained) -> str:
+    if one.golden_version is not None:
+        return f"version {one.golden_version}"
+    return "no row at the resolver" if one.at is None else "version not known"
 
 
 def _value(one: Explained) -> str:
     if one.state:
         return ", ".join(f"{name} {value}" for name, value in one.state.items())
-    return "deleted" if one.deleted else "state is not written (yet)"
+    if one.deleted:
+        return "deleted"
+    return "state is not written (yet)" if one.at is None else "its value is not kept any more"
+
+
+def _groups(groups: list[dict[str, Any]]) -> list[str]:
+    """Empty for an entity that has one winner for all its fields."""
+    lines = [
+        f"{'all other fields' if one['group'] == REST else one['group']}: {one['account']} by {one['rule']}, "
+        f"{one['because']}"
+        for one in groups
+    ]
+    return _list("winner of each group of fields", lines) if lines else []
 
 
 def _rule(rule: Rule) -> list[str]:
@@ -80,13 +108,30 @@ def _account(word: Word, deleted: bool) -> list[str]:
         f"  source clock    {clock(word.source_clock)}",
         f"  corrected time  {when(word.corrected_time)}{' (inherited from what we wrote there)' if word.echo else ''}",
         f"  version         {version}, content {word.fingerprint}",
+        *([f"  event           {_said(word.event)}"] if word.event else []),
     ]
     if not word.wins:
-        same = "the same as the winner" if word.holds_winner else "something else than the winner"
-        lines += [f"  lost because    {word.lost_because}", f"  holds           {same}"]
+        lines.append(f"  lost because    {word.lost_because}")
+    if not word.wins and word.holds_winner is not None:
+        lines.append(f"  holds           {'the same as' if word.holds_winner else 'something else than'} the winner")
     if not (word.wins and word.asked == "nothing") and not deleted:
         lines.append(f"  asked to hold   {_ASKED[word.asked]}")
+    lines += [f"  note            {note}" for note in _notes(word)]
     return [f"  {line}" for line in lines]
+
+
+def _notes(word: Word) -> Iterator[str]:
+    if word.ambiguous:
+        yield "ambiguous: it said two different things with versions that differ in nothing else; a read of it decides"
+    if word.stuck:
+        yield "does not stick: it held something else after every write, and is asked again when the winner changes"
+
+
+def _said(event: dict[str, Any]) -> str:
+    """Which event said it, how it came and where it stands."""
+    came = f", {event['channel']} delivery {event['delivery_id']}" if "delivery_id" in event else ""
+    places = [_at(event[topic]) for topic in ("inbound", "events") if event.get(topic)]
+    return f"{event['event_id']}{came}; {', '.join(places)}"
 
 
 def _list(title: str, lines: list[str], empty: str = "none") -> list[str]:
@@ -104,6 +149,14 @@ def _decision(record: dict[str, Any]) -> str:
         f"{record['winner']} by {record['rule']}, {record['because']} (revision {record['policy_revision']}), version "
         f"{record['golden_version']}{pushed}; from {record['source_topic']} partition {record['source_partition']} "
         f"offset {record['source_offset']}"
+    )
+
+
+def _event(record: dict[str, Any]) -> str:
+    marks = "".join(f", {mark}" for mark in ("late", "unchanged") if record.get(mark))
+    return (
+        f"{when(record['received_at'])}  {record['account']} by {record['channel']}: {record['op']}{marks}, content "
+        f"{record['fingerprint']}, delivery {record['delivery_id']}; {_place(record)}"
     )
 
 
@@ -125,5 +178,8 @@ def _call(record: dict[str, Any]) -> str:
 
 
 def _place(record: dict[str, Any]) -> str:
-    place = record["at"]
+    return _at(record["at"])
+
+
+def _at(place: dict[str, Any]) -> str:
     return f"{place['topic']} partition {place['partition']} offset {place['offset']}"

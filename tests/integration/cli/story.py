@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from connectors.kit.clock import ManualClock
 from connectors.kit.golden import comparable_price, content_fingerprint
 from schemas import headers, identity, topics
 from schemas.codec import Codec
@@ -51,7 +50,7 @@ class Incoming:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
-    timestamp: int = NOW // 1000
+    timestamp: int
 
 
 @dataclass
@@ -62,6 +61,7 @@ class Story:
     folder: Path
     prefix: str
     codec: Codec = field(init=False)
+    between: datetime = field(init=False)  # a moment within it, for those who ask what was then
 
     def __post_init__(self) -> None:
         self.file = self.folder / "sluice.yaml"
@@ -104,17 +104,23 @@ class Story:
         money = {"amount": Decimal(amount), "currency": "EUR", "tax": "INCLUDED"}
         record = {"meta": meta, "sku": sku, "price_list": "default", "amount": money, "compare_at": None, "extra": {}}
         packed = [(headers.NAME, header.pack())]
-        return Incoming(offset, key.encode(), self.codec.encode("price", record), packed)
+        return Incoming(offset, key.encode(), self.codec.encode("price", record), packed, clock // 1000)
 
     def resolve(self, *records: Incoming) -> None:
         """Let a resolver work them off and write its outputs and rows, as its shard would."""
         number = identity.golden_partition((records[0].key or b"").decode(), PROFILE.shard)
         shard = MemoryShard(number)
-        resolver = Resolver(routes_of(self._config), self.codec, PROFILE, now=partial(next, count(NOW)))
+        clock = ManualClock(NOW)
+        resolver = Resolver(routes_of(self._config), self.codec, PROFILE, now=clock.now)
         resolver.open(shard)
-        resolver.process(shard, topics.INBOUND, records)
+        for record in records:
+            clock.advance(record.timestamp / 1000 + 0.001 - clock.now() / 1_000_000)
+            resolver.process(shard, topics.INBOUND, [record])
         shard.flush()
-        self.write(*((one.topic, one.partition, one.key, one.value) for one in shard.committed))
+        producer: Any = Producer({"bootstrap.servers": self.where.bootstrap})
+        for one in shard.committed:
+            producer.produce(self.prefix + one.topic, one.value, one.key, one.partition, headers=one.headers)
+        assert producer.flush(30) == 0
         self.write(*((topics.RESOLVE_CHANGELOG, number, key, row) for key, row in shard.rows.data.items()))
 
     def called(self, key: str, version: int) -> None:

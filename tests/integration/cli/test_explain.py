@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ def story(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Ite
     told = Story(endpoints, tmp_path_factory.mktemp("story"), f"t{uuid.uuid4().hex[:8]}.")
     first = told.price(0, "shop", "10", at=0)
     told.resolve(first)
+    told.between = passed()
     told.resolve(first, told.price(1, "presta", "11", at=1), told.price(2, "shop", "12", at=4))
     told.resolve(told.price(0, "shop", "99", at=0, sku="SKU-10"))
     told.called(KEY, 3)
@@ -38,6 +41,14 @@ def story(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Ite
         told.called(other, 1)
     yield told
     told.remove()
+
+
+def passed() -> datetime:
+    """A moment that no record has for its time."""
+    time.sleep(0.01)  # the broker's times are whole milliseconds
+    moment = datetime.now(UTC)
+    time.sleep(0.01)
+    return moment
 
 
 def run(story: Story, *arguments: str, **environ: str) -> Result:
@@ -87,6 +98,41 @@ def test_the_text_is_for_people(story: Story) -> None:
     assert result.exit_code == 0
     assert "WINNER  shop (shopify)" in result.output
     assert "its corrected time is 3 s before the winner's" in result.output
+
+
+def test_the_events_are_told_with_their_places_and_who_said_what_by_which(story: Story) -> None:
+    (one,) = explained(story, KEY)
+    assert [(event["account"], event["late"], event["at"]["topic"]) for event in one["events"]][-2:] == [
+        ("presta", False, "events.price.v1"), ("shop", False, "events.price.v1"),
+    ]  # fmt: skip
+    winner, loser = one["accounts"]
+    assert (winner["event"]["delivery_id"], winner["event"]["inbound"]["offset"]) == ("d-2", 2)
+    assert (loser["event"]["delivery_id"], loser["event"]["inbound"]["offset"]) == ("d-1", 1)
+    assert winner["event"]["events"]["topic"] == "events.price.v1"
+
+
+def test_an_earlier_moment_is_told_as_it_was_then(story: Story) -> None:
+    (then,) = explained(story, KEY, "--at", story.between.isoformat())
+    assert then["state"]["amount"] == "10 EUR (tax included)"
+    assert [word["account"] for word in then["accounts"]] == ["shop"]
+    assert (then["decisions"], then["pushes"], then["calls"], len(then["events"])) == ([], [], [], 1)
+    (now,) = explained(story, KEY, "--at", "-0s")
+    (row,) = explained(story, KEY)
+    assert now["at"] is not None
+    assert {**now, "at": None} == row
+    text = run(story, "explain", KEY, "--at", "-0s").output
+    assert "told from the decisions and events up to then" in text
+
+
+def test_of_a_moment_before_all_that_is_kept_nothing_is_known(story: Story) -> None:
+    result = run(story, "explain", KEY, "--at", "-30d")
+    assert result.exit_code == 1
+    assert "nothing is kept of it any more" in result.output
+
+
+def test_a_moment_that_is_none_is_refused(story: Story) -> None:
+    for wrong in ("10m", "2199-01-01"):
+        assert run(story, "explain", KEY, "--at", wrong).exit_code == 2
 
 
 def test_an_unknown_entity_is_refused_with_what_was_searched(story: Story) -> None:

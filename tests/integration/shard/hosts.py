@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NoReturn
 from streams.shard.host import Host
 from streams.worker.records import Fetched
 from tests.integration.counter import Counter, plan
-from tests.integration.support import Bench, eventually
+from tests.integration.support import DEADLINE, Bench, eventually
 
 
 class Fatal(Exception):
@@ -46,6 +47,11 @@ class Driven:
         self.deaths.append(why)
         raise Fatal(why)
 
+    async def assigned(self, numbers: set[int], generation: int) -> None:
+        """Assign, and wait until all of them are open."""
+        await self.host.assigned(numbers, generation)
+        await asyncio.wait_for(self.host.opened(), DEADLINE)
+
     def shard(self, number: int = 0) -> Any:
         return self.host._open[number].shard
 
@@ -72,8 +78,8 @@ class Driven:
 async def driven(bench: Bench, folder: Path, **options: Any) -> AsyncIterator[Driven]:
     """A host that owns shard 0 and is stopped at the end."""
     running = Driven(bench, folder, **options)
-    await running.host.assigned({0}, 1)
     try:
+        await running.assigned({0}, 1)
         yield running
     finally:
         await running.host.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -86,9 +87,35 @@ def test_a_graceful_stop_takes_seconds_and_leaves_nothing_to_repeat(
     done, emitted = bench.committed(), bench.outputs()
     assert sum(done) == len(emitted) == emitted.total()
     member.start()
+    member.wait_for("shard opened", 4)
     bench.wait_consumed()
     member.stop()
     assert member.text().count("rows_read=0") >= 4, "the second start had to read rows again"
+    bench.check_exactly_once()
+
+
+def test_damage_met_while_serving_ends_the_process_and_the_next_start_rebuilds(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(3_000, keys=3_000)
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    bench.wait_consumed()
+    member.stop()
+    for table in (tmp_path / "m" / bench.group / "0").glob("*.sst"):
+        data = bytearray(table.read_bytes())
+        for at in range(len(data) // 4, len(data) // 2, 500):
+            data[at] ^= 0xFF
+        table.write_bytes(data)
+    member.start()
+    member.wait_for("rolled forward")
+    bench.add(3_000, keys=3_000)
+    assert member.wait() == 70
+    assert "Damaged" in member.text()
+    member.start()
+    bench.wait_consumed()
+    member.stop()
+    assert "marked as damaged by the process before" in member.text()
     bench.check_exactly_once()
 
 
@@ -102,14 +129,15 @@ def test_joining_and_leaving_moves_only_the_needed_shards_and_loses_nothing(
     second = stack.enter_context(Member(bench, "b", tmp_path)).start()
     second.wait_for("shards assigned")
     first.wait_for("shards assigned", 2)
-    assert "opened=[]" in first.text().splitlines()[-1], "a shard that stays is not opened again"
+    assert "restoring=[]" in first.text().splitlines()[-1], "a shard that stays is not opened again"
     bench.add(400)
     bench.wait_consumed()
     second.kill()
     bench.add(400)
     first.wait_for("shards assigned", 3)
-    assert first.text().count("shard opened") == 4 + 2, "only the two shards of the dead member are opened"
+    first.wait_for("shard opened", 4 + 2)
     bench.wait_consumed()
+    assert first.text().count("shard opened") == 4 + 2, "only the two shards of the dead member are opened"
     first.stop()
     bench.check_exactly_once()
 
@@ -182,6 +210,45 @@ def test_a_committed_offset_outside_the_log_is_a_clear_error(
     assert member.wait() == 70
     assert "the committed offset 20 of" in member.text()
     assert "--reset-offsets" in member.text()
+    assert bench.committed() == [20], "nothing was decided for the operator"
+
+
+def test_records_that_were_deleted_unread_are_skipped_only_when_told_to_and_said_once(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(20)
+    member = stack.enter_context(Member(bench, "m", tmp_path, {"offsets_lost": "skip"})).start()
+    bench.wait_consumed()
+    member.stop()
+    bench.add(20)
+    bench.truncate("in.v1", 0, 30)
+    member.start()
+    bench.wait_consumed()
+    assert bench.outputs().total() == 30, "ten are gone, everything else is done once"
+    bench.truncate("in.v1", 0, 40)
+    member.stop()
+    member.start()
+    member.wait_for("shard opened", 3)
+    member.stop()
+    said = [line for line in member.text().splitlines() if "deleted before they were read" in line]
+    assert len(said) == 1
+    assert all(part in said[0] for part in ("error", f"{bench.prefix}in.v1", "first=20", "end=30", "partition=0"))
+
+
+def test_skipping_is_remembered_even_when_nothing_comes_after_it(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(20)
+    member = stack.enter_context(Member(bench, "m", tmp_path, {"offsets_lost": "skip"})).start()
+    bench.wait_consumed()
+    member.stop()
+    bench.add(5)
+    bench.truncate("in.v1", 0, 25)
+    member.start()
+    bench.wait_consumed()
+    member.stop()
 
 
 def test_an_exception_in_the_role_ends_the_process_and_commits_nothing_of_the_batch(
@@ -195,3 +262,42 @@ def test_an_exception_in_the_role_ends_the_process_and_commits_nothing_of_the_ba
     assert "RuntimeError: boom" in member.text()
     assert bench.committed() in ([-1], [0])
     assert bench.outputs().total() == 0
+
+
+def test_a_record_that_kills_the_interpreter_is_given_up_and_its_neighbours_are_not(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.add(10)
+    bench.write([(0, "k", "die")])
+    bench.add(10)
+    member = stack.enter_context(Member(bench, "m", tmp_path))
+    for _ in range(3):  # with its neighbours, and twice alone
+        member.start()
+        assert member.wait() == 13
+    member.start()
+    bench.wait_consumed()
+    bench.add(10)
+    bench.wait_consumed()
+    member.stop()
+    assert bench.outputs().pop("diverted 10 after 2") == 1
+    assert bench.outputs().total() == 31
+    assert "is a dead letter now" in member.text()
+    bench.check_exactly_once(beside=("diverted 10 after 2",))
+
+
+def test_a_poisoned_record_on_a_lost_disk_is_found_again(
+    endpoints: Endpoints, tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(endpoints.bootstrap).create()
+    bench.write([(0, "k", "die")])
+    member = stack.enter_context(Member(bench, "m", tmp_path)).start()
+    assert member.wait() == 13
+    shutil.rmtree(tmp_path / "m")
+    for _ in range(2):
+        member.start()
+        assert member.wait() == 13
+    member.start()
+    bench.wait_consumed()
+    member.stop()
+    assert bench.outputs() == {"diverted 0 after 2": 1}

@@ -15,7 +15,8 @@ import pytest
 from schemas.topics import CATALOGUE, RESOLVE_SEEN
 from streams.shard import host as hosts
 from streams.shard.api import Incoming, Shard
-from streams.shard.transaction import Batch, Offsets, Transactions
+from streams.shard.offsets import Offsets
+from streams.shard.transaction import Batch, Transactions
 from streams.testing.broker import Endpoints
 from tests.integration.counter import Counter
 from tests.integration.shard.hosts import Driven, Fatal, driven, idle
@@ -120,10 +121,10 @@ async def test_a_shard_that_stays_over_one_rebalance_keeps_its_memory_and_over_t
 ) -> None:
     async with driven(bench, tmp_path) as running:
         await running.host.revoked({0})
-        await running.host.assigned({0}, 2)
+        await running.assigned({0}, 2)
         assert len(running.roles) == 1
         await running.host.revoked({0})
-        await running.host.assigned({0}, 4)
+        await running.assigned({0}, 4)
         assert len(running.roles) == 2
 
 
@@ -134,7 +135,7 @@ async def test_nothing_is_processed_between_revoke_and_assignment(bench: Bench, 
         await running.host.revoked({0})
         await running.host.process(bench.prefix + "in.v1", 0, fetched)
         assert running.roles[0].lines == []
-        await running.host.assigned({0}, 2)
+        await running.assigned({0}, 2)
         await running.feed()
     bench.check_exactly_once()
 
@@ -151,7 +152,7 @@ async def test_the_connection_for_offsets_is_shared_by_all_shards(
 
     monkeypatch.setattr(hosts, "Offsets", Counted)
     running = Driven(Bench(endpoints.bootstrap, partitions=3).create(), tmp_path)
-    await running.host.assigned({0, 1, 2}, 1)
+    await running.assigned({0, 1, 2}, 1)
     await running.host.stop()
     assert len(made) == 1
 
@@ -181,7 +182,7 @@ async def test_a_worker_is_closed_once_even_when_a_stop_follows_a_revoke(bench: 
     running = Driven(bench, tmp_path)
     role = Working()
     running.host._plan = replace(running.host._plan, processor=lambda: role)
-    await running.host.assigned({0}, 1)
+    await running.assigned({0}, 1)
     await running.host.revoked({0})
     await running.host.stop()
     assert role.closed == 1
@@ -192,7 +193,7 @@ async def test_work_that_raises_commits_nothing_of_what_it_had_begun(bench: Benc
     running = Driven(bench, tmp_path)
     role = Working()
     running.host._plan = replace(running.host._plan, processor=lambda: role)
-    await running.host.assigned({0}, 1)
+    await running.assigned({0}, 1)
     await running.host.process(bench.prefix + "in.v1", 0, running.fetched())
     await eventually(lambda: running.deaths, "it is noticed")
     assert "RuntimeError: at work" in running.deaths[0]
@@ -224,7 +225,7 @@ async def test_more_ids_than_fit_into_one_record_are_remembered_all_the_same(
 async def test_a_fenced_owner_cannot_commit(bench: Bench, tmp_path: Path) -> None:
     bench.add(10)
     owner = Driven(bench, tmp_path / "a")
-    await owner.host.assigned({0}, 1)
+    await owner.assigned({0}, 1)
     async with driven(bench, tmp_path / "b") as heir:
         doomed = asyncio.create_task(owner.feed())
         await eventually(lambda: owner.deaths, "the old owner notices")

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from streams.shard import store as stores
 from streams.testing.broker import Endpoints
-from tests.integration.shard.hosts import Driven, driven
+from tests.integration.shard.hosts import Driven, Fatal, driven
 from tests.integration.support import ROOT, Bench
 
 pytestmark = pytest.mark.broker
@@ -148,7 +148,7 @@ async def test_a_store_older_than_the_tombstones_it_may_have_missed_is_begun_ane
 ) -> None:
     rows = await _work(bench, tmp_path, 50)
     now = time.time()
-    monkeypatch.setattr("streams.shard.host.time.time", lambda: now + 4 * 86_400)
+    monkeypatch.setattr("streams.shard.restore.time.time", lambda: now + 4 * 86_400)
     again, log = await _reopened(bench, tmp_path)
     assert again == rows
     assert "tombstones may be gone" in log["store"]
@@ -174,8 +174,8 @@ async def test_a_store_in_use_by_another_process_is_waited_for_and_never_deleted
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
         monkeypatch.setattr(stores, "LOCK_WAIT", 0.2)
-        with pytest.raises(stores.Locked, match="state folder of its own"):
-            await Driven(bench, tmp_path).host.assigned({0}, 1)
+        with pytest.raises(Fatal, match="state folder of its own"):
+            await Driven(bench, tmp_path).assigned({0}, 1)
         assert list(folder.glob("*.sst")), "the files of the other process are still there"
         monkeypatch.setattr(stores, "LOCK_WAIT", 20.0)
         assert holder.stdin is not None

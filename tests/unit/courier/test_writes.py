@@ -12,7 +12,7 @@ from connectors.kit.contract import Request
 from schemas import topics
 from streams.core import courier_rows as rows
 from streams.core.desired import Status
-from tests.unit.courier.world import PLATFORM, World, breathe, command, key, task
+from tests.unit.courier.world import PLATFORM, Incoming, World, breathe, command, key, task
 
 
 @pytest.fixture
@@ -126,6 +126,17 @@ async def test_an_undecodable_record_is_a_dead_letter_and_the_batch_goes_on(worl
     (letter,) = world.dead_letters()
     assert (letter["reason"], letter["original_value"]) == ("undecodable", b"junk")
     assert world.shop.log == [(key("A"), 1)]
+
+
+async def test_a_record_that_killed_the_process_is_a_dead_letter_without_being_looked_into(world: World) -> None:
+    assert world.courier is not None
+    assert world.courier.divert(world.shard, topics.push(PLATFORM), Incoming(7, task("A", 1)), 2) is None
+    await world.shard.commit()
+    (letter,) = world.dead_letters()
+    assert (letter["stage"], letter["reason"], letter["source_offset"]) == ("courier", "poison", 7)
+    assert letter["original_value"] == task("A", 1)
+    await breathe()
+    assert world.shop.log == []
 
 
 async def test_work_for_an_unknown_account_is_a_dead_letter(world: World) -> None:

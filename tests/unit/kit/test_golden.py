@@ -7,7 +7,8 @@ from decimal import Decimal, InvalidOperation, localcontext
 import pytest
 
 from connectors.kit import golden
-from schemas.identity import InvalidKey
+from schemas.entities import EntityType, Op
+from schemas.identity import GoldenKey, InvalidKey, golden_partition
 
 
 def test_a_sku_is_one_entity_however_it_is_written() -> None:
@@ -18,6 +19,32 @@ def test_prices_and_stock_share_the_root_of_their_sku() -> None:
     assert golden.price("tee-m", "EUR") == "TEE-M~default~EUR"
     assert golden.price("tee-m", "EUR", "b2b") == "TEE-M~b2b~EUR"
     assert golden.inventory_level("tee-m", "BER") == "TEE-M~BER"
+
+
+def test_a_reservation_is_in_the_shard_of_the_level_that_it_takes_from() -> None:
+    for sku in ("tee-m", "A|B", "100% wool", "a~b", "日本"):
+        level = GoldenKey("acme", EntityType.INVENTORY_LEVEL, golden.inventory_level(sku, "BER"))
+        for line in ("1", "2~3", "4|5"):
+            name = golden.reservation(sku, "BER", "shop", "42", line)
+            assert name.startswith(f"{level.golden_id}~shop~42~")
+            taken = GoldenKey("acme", EntityType.RESERVATION, name)
+            assert [golden_partition(str(taken), count) for count in (6, 24, 97)] == [
+                golden_partition(str(level), count) for count in (6, 24, 97)
+            ]
+
+
+def test_every_order_line_is_a_reservation_of_its_own() -> None:
+    assert golden.reservation(" tee - m ", "BER", "shop", "42", "1") == "TEE-M~BER~shop~42~1"
+    assert golden.reservation("A", "BER", "shop", "4", "21") != golden.reservation("A", "BER", "shop", "42", "1")
+    assert golden.reservation("A", "BER", "shop~4", "2", "1") != golden.reservation("A", "BER", "shop", "4~2", "1")
+
+
+@pytest.mark.parametrize("empty", range(5))
+def test_a_reservation_names_all_its_parts(empty: int) -> None:
+    parts = ["A", "BER", "shop", "42", "1"]
+    parts[empty] = ""
+    with pytest.raises(InvalidKey):
+        golden.reservation(*parts)
 
 
 def test_a_separator_inside_a_component_cannot_make_two_ids_one() -> None:
@@ -75,6 +102,9 @@ def test_values_are_comparable_between_platforms() -> None:
     assert golden.comparable_variant(" tee-m", None) == ("TEE-M", "")
     assert golden.comparable_variant("", "4006381333931") == ("", "4006381333931")
     assert golden.comparable_product(None, "ACTIVE") == ("", "ACTIVE")
+    assert golden.comparable_reservation(Decimal("3.000000")) == ("3",)
+    content = golden.content_fingerprint(Op.UPSERT, golden.comparable_reservation(Decimal(3)))
+    assert content != golden.content_fingerprint(Op.UPSERT, golden.comparable_reservation(Decimal(4)))
 
 
 def test_an_orders_text_does_not_depend_on_the_order_of_its_fields() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.kit.metrics import MAPPER_RECORDS
+from connectors.kit.metrics import MAPPER_RECORDS, PIPELINE_BRAKED
 from schemas import headers, identity, topics
 from schemas.entities import Channel, Completeness, EntityType, Op
 from schemas.headers import Header
@@ -375,3 +375,13 @@ def test_a_record_that_killed_the_process_is_a_dead_letter_without_being_looked_
     counted = ledger.total(ledger.read(bench.shard.rows))[Book.DELIVERIES, "-"]
     assert (counted["received"], counted["dead"]) == (1, 1)
     assert ledger.balance(Book.DELIVERIES, counted) == 0
+
+
+def test_a_flood_of_bad_records_brakes_their_account_alone_and_loses_none_of_them() -> None:
+    bench = Bench()
+    bad = {**VARIANT, "op": "NONSENSE"}
+    bench.feed(*(envelope(bad, delivery_id=f"d-{n}") for n in range(100)))
+    assert bench.metrics.value(PIPELINE_BRAKED, "mapper", "acme|shop") == 1
+    assert len(bench.reasons()) == 100
+    bench.take(b"not an envelope")
+    assert bench.metrics.value(PIPELINE_BRAKED, "mapper", "-") == 0

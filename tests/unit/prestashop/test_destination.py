@@ -318,5 +318,6 @@ def test_only_levels_and_prices_can_be_set() -> None:
     assert DESTINATION.supports(EntityType.PRICE, Op.UPSERT)
     assert not DESTINATION.supports(EntityType.PRICE, Op.DELETE)
     assert not DESTINATION.supports(EntityType.ORDER, Op.UPSERT)
+    assert not any(DESTINATION.supports(EntityType.RESERVATION, op) for op in Op)
     with pytest.raises(errors.Invalid, match="order"):
         DESTINATION.write(account(), write(EntityType.ORDER, "1"))

@@ -37,6 +37,11 @@ def stock(remote_id: str, **values: Any) -> Observation:
     return next(each for each in records.stock(found) if each.resource_id == remote_id)
 
 
+def order_of(*order_rows: dict[str, Any]) -> Observation:
+    """The order with other rows."""
+    return records.order(changed(rows("orders")[0], associations={"order_rows": list(order_rows)}))
+
+
 def test_a_simple_product_is_a_product_a_variant_and_a_price() -> None:
     found = mapped(simple_product())
     assert [(each.type, each.remote_id) for each in found] == [
@@ -229,6 +234,7 @@ def test_another_topic_is_ignored() -> None:
         (records.order(changed(rows("orders")[0], total_paid_tax_incl="a lot")), "total_paid_tax_incl"),
         (records.order(changed(rows("orders")[0], date_add="yesterday")), "date_add"),
         (records.order(changed(rows("orders")[0], associations={"order_rows": ["x"]})), "order_rows"),
+        (order_of({"id": "61", "product_quantity": "1000000000000"}), r"product_quantity.*12 digits"),
         (Observation("products", "4", b"<br />Notice"), "not JSON"),
         (Observation("products", "4", b"[]"), "not an object"),
         (Observation("products", "4", b'{"product": [], "combinations": []}'), "product"),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connectors.kit.metrics import PIPELINE_DEAD_LETTERS, RESOLVER_EVENTS, RESOLVER_HELD_EVENTS, Metrics
+from structlog.testing import capture_logs
+
+from connectors.kit.metrics import (
+    PIPELINE_BRAKED,
+    PIPELINE_DEAD_LETTERS,
+    RESOLVER_EVENTS,
+    RESOLVER_HELD_EVENTS,
+    Metrics,
+)
 from schemas import headers, topics
 from schemas.codec import Codec
 from schemas.registry import MemorySchemas
@@ -77,6 +85,17 @@ def test_an_event_that_cannot_be_read_is_counted_as_a_dead_letter() -> None:
     bench.process([(b"acme|price|x", b"", b"not a header")])
     assert bench.metrics.value(PIPELINE_DEAD_LETTERS, "resolver", "invalid_header") == 1
     assert bench.metrics.value(RESOLVER_EVENTS, "unknown", "dead") == 1
+
+
+def test_a_flood_of_events_that_cannot_be_read_is_one_alert() -> None:
+    bench = Bench(OrderingMode.NONE)
+    with capture_logs() as logs:
+        for _ in range(3):
+            bench.process([(b"acme|price|x", b"", b"not a header")] * 40)
+    assert [entry["log_level"] for entry in logs] == ["warning", "error"]
+    assert "header" in logs[0]["detail"]
+    assert bench.metrics.value(PIPELINE_BRAKED, "resolver", "unknown") == 1
+    assert bench.metrics.value(PIPELINE_DEAD_LETTERS, "resolver", "invalid_header") == 120
 
 
 def test_held_events_are_told_until_they_are_released() -> None:

@@ -68,6 +68,7 @@ def test_the_byte_of_each_entity_type_is_its_own_for_ever() -> None:
         "price": 3,
         "inventory_level": 4,
         "order": 5,
+        "reservation": 6,
     }
     assert all(EntityType.from_code(kind.code) is kind for kind in EntityType)
     with pytest.raises(KeyError):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from streams.shard import changelog, transaction
-from streams.shard.transaction import Offsets
+from streams.shard import changelog, offsets
+from streams.shard.offsets import Lost, Offsets
 
 
 class Client:
@@ -38,8 +38,8 @@ class Answer:
 
 
 def _start(monkeypatch: pytest.MonkeyPatch, client: Client) -> dict[str, int]:
-    monkeypatch.setattr(transaction, "Consumer", lambda config: client)
-    return Offsets({}, "g").start_positions(["t"], 0)
+    monkeypatch.setattr(offsets, "Consumer", lambda config: client)
+    return dict(Offsets({}, "g").start(["t"], 0, "stop").positions)
 
 
 @pytest.mark.parametrize(("committed", "start"), [(-1001, 5), (5, 5), (7, 7), (9, 9)])
@@ -55,6 +55,23 @@ def test_a_committed_offset_outside_the_log_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(LookupError, match=r"outside its log 5\.\.9.*--reset-offsets --topic t:0"):
         _start(monkeypatch, Client(Answer(committed)))
+
+
+@pytest.mark.parametrize(("committed", "start", "lost"), [(2, 5, [Lost("t", 0, 2, 5)]), (5, 5, []), (-1001, 5, [])])
+def test_deleted_records_are_skipped_when_that_is_the_policy_and_it_is_said_which(
+    monkeypatch: pytest.MonkeyPatch, committed: int, start: int, lost: list[Lost]
+) -> None:
+    monkeypatch.setattr(offsets, "Consumer", lambda config: Client(Answer(committed)))
+    found = Offsets({}, "g").start(["t"], 0, "skip")
+    assert (found.positions, list(found.lost)) == ({"t": start}, lost)
+    assert [one.records for one in found.lost] == [3] * len(lost)
+    assert found.committed == {"t": committed if lost else start}
+
+
+def test_an_offset_behind_the_end_of_the_log_is_never_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offsets, "Consumer", lambda config: Client(Answer(10)))
+    with pytest.raises(LookupError, match="was cut or made anew"):
+        Offsets({}, "g").start(["t"], 0, "skip")
 
 
 def test_an_answer_with_an_error_is_not_taken_for_a_group_that_never_committed(monkeypatch: pytest.MonkeyPatch) -> None:

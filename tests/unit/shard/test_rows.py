@@ -51,9 +51,20 @@ class Rows(RuleBasedStateMachine):
     def get(self, key: bytes) -> None:
         assert self.rows.get(key) == self.model.get(key)
 
-    @rule(prefix=st.sampled_from([b"a", b"b", b"a\x02"]))
-    def scan(self, prefix: bytes) -> None:
-        assert list(self.rows.scan(prefix)) == list(self.model.scan(prefix))
+    @rule(prefix=st.sampled_from([b"a", b"b", b"a\x02"]), start=st.sampled_from([b"", *KEYS, b"a\x02\x00"]))
+    def scan(self, prefix: bytes, start: bytes) -> None:
+        expected = {key: value for key, value in self.model.data.items() if key.startswith(prefix) and key >= start}
+        assert list(self.rows.scan(prefix, start)) == sorted(expected.items())
+        assert list(self.model.scan(prefix, start)) == sorted(expected.items())
+
+    @rule(prefix=st.sampled_from([b"a", b"b"]), key=keys, value=values)
+    def what_is_written_while_rows_are_scanned_does_not_count(self, prefix: bytes, key: bytes, value: bytes) -> None:
+        expected = list(self.model.scan(prefix))
+        found = []
+        for one in self.rows.scan(prefix):
+            found.append(one)
+            self.put(key, value)
+        assert found == expected
 
     @rule()
     def take(self) -> None:

@@ -120,6 +120,35 @@ def test_a_flipped_byte_among_the_rows_is_noticed_when_they_are_read_and_rebuilt
     store.close()
 
 
+class Refusing:
+    """A RocksDB that takes nothing."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def write(self, *_: object) -> None:
+        raise Exception(self._why)
+
+
+@pytest.mark.parametrize(
+    ("why", "damaged"), [("Corruption: block checksum mismatch", True), ("IO error: No space left on device", False)]
+)
+def test_a_refused_write_condemns_the_store_only_when_its_files_are_damaged(
+    tmp_path: Path, why: str, damaged: bool
+) -> None:
+    _filled(tmp_path / "s")
+    store = Store(tmp_path / "s", OURS)
+    database, store._db = store._db, Refusing(why)
+    with pytest.raises(Exception, match=why) as raised:
+        store.write(ROWS, 600, 2_000)
+    assert isinstance(raised.value, Damaged) is damaged
+    store._db = database
+    store.close()
+    store = Store(tmp_path / "s", OURS)
+    assert store.position == (0 if damaged else 500)
+    store.close()
+
+
 def test_a_locked_store_is_waited_for(tmp_path: Path) -> None:
     _filled(tmp_path / "s")
     first = Store(tmp_path / "s", OURS)

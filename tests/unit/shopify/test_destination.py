@@ -157,6 +157,7 @@ def test_what_a_price_reply_says_of_the_variant_is_observed() -> None:
         (stock(op=Op.DELETE), errors.Invalid, "unsupported"),
         (price(aliases={"variant_id": "22"}), errors.Unlinkable, "unlinkable"),
         (write(EntityType.ORDER, {}), errors.Invalid, "unsupported"),
+        (write(EntityType.RESERVATION, {}), errors.Invalid, "unsupported"),
     ],
 )
 def test_a_write_that_cannot_be_sent_is_refused_before_anything_is(

@@ -47,6 +47,7 @@ class LocalSchemas:
         webhook("inventory_levels/update", body("inventory_levels_update", available=None)),
         webhook("orders/updated", body("orders_updated")),
         webhook("orders/cancelled", body("orders_cancelled")),
+        webhook("orders/updated", body("orders_partly_shipped")),
         fetched("product", body("read_product")),
         fetched("inventory_item", body("read_inventory_item")),
         fetched("inventory_level", body("read_inventory_level")),

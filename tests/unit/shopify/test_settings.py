@@ -22,6 +22,12 @@ def test_locations_are_read_both_ways() -> None:
 
 def test_an_account_without_locations_has_none() -> None:
     assert not settings.locations(account(locations="")).id_of
+    assert settings.locations(account(locations="")).selling == ""
+
+
+def test_orders_hold_stock_at_the_location_that_is_listed_first() -> None:
+    assert settings.locations(account()).selling == "BER"
+    assert settings.locations(account(locations="655441492=MUC, 655441491=BER")).selling == "MUC"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP
 
@@ -25,6 +26,7 @@ class Full:
 
     def __init__(self) -> None:
         self.flow_active = True
+        self._closed: set[Any] = set()
         self.app = SimpleNamespace(client_only=False)
         self._active_partitions: set[Any] = set()
         self.not_waiting_next_records = asyncio.Event()
@@ -74,22 +76,111 @@ async def test_a_commit_of_faust_reaches_nobody() -> None:
     await Consumer._add_gap(SimpleNamespace(), TP0, 1, 5)
 
 
+class Seeking:
+    """A consumer of three partitions, as much of it as seeks need. `positions`: what the shards expect."""
+
+    perform_seek = Consumer.perform_seek
+    _seek_to = Consumer._seek_to
+    _begin_opened = Consumer._begin_opened
+
+    def __init__(self, *positions: int | None) -> None:
+        self.positions = {TP("t", n): position for n, position in enumerate(positions)}
+        self.app = SimpleNamespace(
+            consumer_generation_id=1,
+            client_only=False,
+            shard_host=SimpleNamespace(position=lambda topic, n: self.positions[TP(topic, n)]),
+        )
+        self._thread = SimpleNamespace(seek_wait=self.seek_wait)
+        self._read_offset: dict[TP, int | None] = {}
+        self._closed: set[TP] = set()
+        self.flow_active = True
+        self.active = set(self.positions)
+        self.seeks: list[tuple[int, int]] = []
+        self.meanwhile: list[Any] = []
+
+    def assignment(self) -> set[TP]:
+        return set(self.positions)
+
+    def _get_active_partitions(self) -> set[TP]:
+        return self.active
+
+    def pause_partitions(self, tps: set[TP]) -> None:
+        self.active -= tps
+
+    def resume_partitions(self, tps: set[TP]) -> None:
+        self.active |= tps
+
+    async def seek_wait(self, positions: dict[Any, int]) -> None:
+        self.seeks += [(tp.partition, at) for tp, at in positions.items()]
+        for act in self.meanwhile:
+            act()
+
+
 async def test_seeks_go_to_what_the_shard_expects_even_where_nothing_was_ever_committed() -> None:
-    seeks: list[dict[Any, int]] = []
-
-    async def seek_wait(positions: dict[Any, int]) -> None:
-        seeks.append(positions)
-
-    positions = {TP("t", 0): 0, TP("t", 1): 7, TP("t", 2): None}
-    consumer = SimpleNamespace(
-        assignment=lambda: positions,
-        app=SimpleNamespace(shard_host=SimpleNamespace(position=lambda topic, n: positions[TP(topic, n)])),
-        _thread=SimpleNamespace(seek_wait=seek_wait),
-        _read_offset={},
-    )
-    await Consumer.perform_seek(consumer)
-    assert [(tp.partition, at) for seek in seeks for tp, at in seek.items()] == [(0, 0), (1, 7)]
+    consumer = Seeking(0, 7, None)
+    await consumer.perform_seek()
+    assert sorted(consumer.seeks) == [(0, 0), (1, 7)]
     assert consumer._read_offset == {TP("t", 0): None, TP("t", 1): 7}
+
+
+async def test_a_shard_that_restores_is_not_fetched_and_read_from_what_it_expects_when_it_is_open() -> None:
+    consumer = Seeking(0, 7, None)
+    await consumer.perform_seek()
+    assert consumer.active == {TP("t", 0), TP("t", 1)}
+    await consumer._begin_opened()
+    assert consumer.active == {TP("t", 0), TP("t", 1)}
+    consumer.positions[TP("t", 2)] = 40
+    consumer.seeks.clear()
+    await consumer._begin_opened()
+    assert (consumer.seeks, consumer._read_offset[TP("t", 2)]) == ([(2, 40)], 40)
+    assert consumer.active == set(consumer.positions)
+    assert consumer._closed == set()
+
+
+async def test_a_rebalance_in_the_middle_of_opening_decides_what_is_read() -> None:
+    consumer = Seeking(None)
+    await consumer.perform_seek()
+    consumer.positions[TP0] = 5
+
+    def rebalance() -> None:
+        consumer.app.consumer_generation_id = 2
+
+    consumer.meanwhile = [rebalance]
+    await consumer._begin_opened()
+    assert (consumer.active, consumer._closed) == (set(), {TP0}), "the next `perform_seek` sees to it"
+
+
+async def test_a_partition_that_went_in_the_middle_of_opening_ends_nothing() -> None:
+    consumer = Seeking(None)
+    await consumer.perform_seek()
+    consumer.positions[TP0] = 5
+
+    def gone() -> None:
+        raise IllegalStateError("not assigned")
+
+    consumer.meanwhile = [gone]
+    await consumer._begin_opened()
+    assert consumer.active == set()
+
+
+async def test_a_fetch_waits_only_shortly_for_records_while_a_shard_may_become_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+
+    async def fetch(self: Any, seconds: float) -> Any:
+        waits.append(seconds)
+        return {}, set()
+
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
+    consumer = Consumer.__new__(Consumer)
+    seeking = Seeking(0, None)
+    vars(consumer).update(vars(seeking) | {"_closed": {TP("t", 1)}})
+    consumer._active_partitions, consumer._paused_partitions = {TP0}, set()
+    await Consumer._wait_next_records(consumer, 1.0)
+    consumer._closed = set()
+    await Consumer._wait_next_records(consumer, 1.0)
+    assert waits == [transport.ATTENTIVE, 1.0]
 
 
 class Fetching:
@@ -100,6 +191,7 @@ class Fetching:
         self.active: set[TP] = set(records)
         self.flow_active, self.should_stop = True, False
         self._buffered_partitions: set[TP] = set()
+        self._closed: set[TP] = set()
         self.seeks: list[tuple[TP, int]] = []
         self.checks: list[tuple[str, int, int | None]] = []
         self.app = SimpleNamespace(
@@ -146,6 +238,13 @@ async def test_records_of_a_partition_paused_meanwhile_are_sought_back_to_unless
     consumer.active = set()
     assert await _delivered(consumer) == []
     assert consumer.seeks == [(TP0, 5)], "partition 2 is not ours any more"
+
+
+async def test_records_of_a_shard_that_restores_are_left_for_its_opening_to_seek_back_to() -> None:
+    consumer = Fetching({TP0: _fetched(5), TP("t", 2): _fetched(8)})
+    consumer._closed = {TP0}
+    assert await _delivered(consumer) == [(TP("t", 2), 8)]
+    assert consumer.seeks == []
 
 
 async def test_records_that_come_while_the_flow_is_stopped_are_read_again() -> None:

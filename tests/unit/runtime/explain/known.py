@@ -85,3 +85,32 @@ def fought_over(**changes: Any) -> Known:
     loser = said(PRESTA, NOW - 3_500_000, OLD, asked=((NEW, NOW),))
     known = Known(row(winner, loser), STATE, [decided(1)], [asked(1)], [called(1)])
     return replace(known, **changes)
+
+
+def version(at: int, content: bytes) -> dict[str, Any]:
+    return {"clock": at, "rank": 1, "sequence": 41, "mapping_revision": 3, "fingerprint": content}
+
+
+def held_then(
+    account: str, at: int, content: bytes, corrected: int | None = None, op: str = "upsert"
+) -> dict[str, Any]:
+    """An account in a decision."""
+    time = at if corrected is None else corrected
+    return {"account": account, "op": op, "version": version(at, content), "corrected_time": time, "event_id": b""}
+
+
+def told(offset: int, account: str, at: int, content: bytes, op: str = "UPSERT", **marks: bool) -> Found:
+    """An event."""
+    meta = {
+        "account": account, "tenant": "acme", "delivery_id": f"d-{offset}", "channel": "WEBHOOK", "op": op,
+        "event_id": bytes([offset]) * 16, "received_at": at + 7, "corrected_time": at, "source_time_text": "",
+        "version": version(at, content),
+    }  # fmt: skip
+    amount = {"amount": Decimal(offset), "currency": "EUR", "tax": "INCLUDED"}
+    return Found("events.price.v1", 2, offset, {"meta": meta, "sku": "SKU-1", "amount": amount}, marks)
+
+
+GROUPS = [
+    {"group": "*", "account": "shop", "rule": "lww", "because": "corrected_time"},
+    {"group": "prices", "account": "presta", "rule": "owner", "because": "owner"},
+]

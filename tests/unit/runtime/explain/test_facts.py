@@ -11,7 +11,8 @@ from schemas.entities import Op, Rank
 from streams.core.policy import Policy, PolicyKind
 from streams.core.resolve import Observation, Standing, resolve
 from streams.runtime.config import Config
-from streams.runtime.explain.facts import CHANGED, NO_DECISION, Known, explain
+from streams.runtime.explain.facts import NO_DECISION, Known, explain
+from streams.runtime.explain.words import CHANGED
 from tests.unit.runtime.explain.known import (
     KEY,
     NEW,

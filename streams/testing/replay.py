@@ -7,6 +7,7 @@ other rows, so a resolver may run meanwhile. `events` do not change rows, so not
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from schemas import topics
 from schemas.codec import Codec
 from schemas.entities import EntityType
 from schemas.topics import Profile
+from streams.core import policyrow
+from streams.core.entity import NOTHING, Entity
+from streams.core.ledger import DAY_MICROS
 from streams.core.policy import Ordering, OrderingMode
 from streams.resolver.processor import Resolver
 from streams.resolver.role import routes_of
@@ -28,7 +32,7 @@ from streams.runtime.config import Config
 from streams.runtime.rowtext import applied_up_to
 from streams.runtime.settings import Settings
 from streams.runtime.state import Difference
-from streams.runtime.statesource import ChangelogSource
+from streams.runtime.statesource import ChangelogSource, Row
 from streams.runtime.topicreader import Seen, TopicReader, open_reader
 from streams.shard.api import Headers, Incoming
 from streams.shard.changelog import log_bounds
@@ -37,13 +41,15 @@ from streams.testing.memoryhost import Record
 
 INPUTS = (topics.INBOUND, topics.INBOUND_BULK)
 _BATCH = 1_000
-_PLACE, _ENTITY = b"P", state.ENTITY
+_PLACE = b"P"
+_WANTED = (_PLACE, state.ENTITY, policyrow.KEY)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What came of one shard. `cut`: why no replay can be made; then nothing was compared. `events`: how many records
-    were replayed; `entities`: how many the shard keeps."""
+    were replayed; `entities`: how many the shard keeps; `other_rules`: types whose entities stand by other policies
+    than those of the configuration, with which they were replayed."""
 
     shard: int
     cut: str = ""
@@ -52,6 +58,7 @@ class Checked:
     kept: str = ""
     replayed: str = ""
     differences: tuple[Difference, ...] = ()
+    other_rules: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -77,7 +84,7 @@ class RowsOnly(MemoryShard):
         return
 
 
-class Refold:
+class Replay:
     """Replays of one installation. `settings`: how to reach it; close it after use."""
 
     def __init__(self, settings: Settings, config: Config, codec: Codec) -> None:
@@ -95,25 +102,40 @@ class Refold:
 
     def check(self, shard: int) -> Checked:
         """Replay one shard and compare. Raises KafkaException, and UnreadableRow for a row of another version."""
-        rows = self._rows.rows(shard, lambda key: key[:1] in (_PLACE, _ENTITY))
+        rows = self._rows.rows(shard, lambda key: key[:1] in _WANTED)
         places = {key[1:].decode(): applied_up_to(row.value) for key, row in rows.items() if key[:1] == _PLACE}
-        kept = state.replayable((key, row.value) for key, row in rows.items())
+        kept = self._kept((key, row.value) for key, row in rows.items())
         cut = self._cut(shard, places)
         if cut:
             return Checked(shard, cut, entities=len(kept))
         inputs = Inputs(self._readers, shard, places)
-        replayed = state.replayable(fold(self._routes, self._codec, self._settings.topics(), shard, inputs).items())
+        replayed = self._kept(fold(self._routes, self._codec, self._settings.topics(), shard, inputs).items())
         cut = self._cut(shard, places)  # retention does not wait for a reader
         if cut:
             return Checked(shard, cut, inputs.read, len(kept))
         wrong = tuple(state.differences(kept, replayed))
-        return Checked(shard, "", inputs.read, len(kept), state.digest(kept), state.digest(replayed), wrong)
+        digests = (state.digest(kept), state.digest(replayed))
+        return Checked(shard, "", inputs.read, len(kept), *digests, wrong, self._other_rules(rows.get(policyrow.KEY)))
 
     def close(self) -> None:
         """Leave."""
         self._probe.close()
         for reader in self._readers.values():
             reader.close()
+
+    def _other_rules(self, row: Row | None) -> tuple[str, ...]:
+        if row is None:
+            return ()
+        try:
+            standing = policyrow.unpack(row.value)
+        except ValueError as error:
+            raise state.UnreadableRow(str(error)) from error
+        return tuple(standing.differing(policyrow.Standing.of(self._routes.rules, ())))
+
+    def _kept(self, rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+        """Without graves that are due: when a shard removes them depends on when it looks."""
+        due = time.time_ns() // 1000 - self._routes.rules.grave_days * DAY_MICROS
+        return {key: row for key, row in state.replayable(rows).items() if not _is_due(state.unpacked(key, row), due)}
 
     def _cut(self, shard: int, places: dict[str, int]) -> str:
         for name in INPUTS:
@@ -127,6 +149,10 @@ class Refold:
                     f"was made anew"
                 )
         return ""
+
+
+def _is_due(entity: Entity, due: int) -> bool:
+    return entity.fingerprint == NOTHING and all(c.corrected < due for c in entity.contributions)
 
 
 class Inputs:
