@@ -77,5 +77,5 @@ storm: $(READY) ## Resolvers join and leave every 2 to 5 s under load: SECONDS=1
 	$(BIN)/python -m streams.testing.storm --seconds $(or $(SECONDS),180) --seed $(or $(SEED),1)
 
 .PHONY: bench
-bench: $(READY) ## A workload on a real broker, checked by the oracle: W=W1 or W=W2a; the last line is JSON
-	$(BIN)/python -m benchmarks.run $(or $(W),W2a) $(if $(N),--events $(N))
+bench: $(READY) ## A workload on a real broker, checked by the oracle: W=W2a, W=W6, ...; the last line is JSON
+	$(BIN)/python -m benchmarks.run $(or $(W),W2a) $(if $(N),--events $(N)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -5,36 +5,61 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import click
 
-from benchmarks import w1, w2a, w4
+from benchmarks import soak, steady, w1, w2a, w2b, w4, w6
 from benchmarks.peers import bench as peers
 from benchmarks.peers.catalogue import NAMES
 from streams.testing.broker import endpoints
 
 VERSIONS = ("confluent-kafka", "faust-streaming", "aiokafka", "rocksdict", "aiohttp", "fastavro")
+M = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options; `place`: brokers and registry."""
+
+    place: tuple[str, str]
+    events: int | None
+    keys: int
+    seed: int
+    seconds: int | None
+    mode: str
+    only: tuple[str, ...]
+
+
+WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
+    "W1": lambda a: w1.run(*a.place, a.events or 200_000),
+    "W2a": lambda a: w2a.run(*a.place, a.events or M, a.keys, a.seed, a.mode),
+    "W2b": lambda a: w2b.run(*a.place, a.events or 300_000, a.keys, a.seed),
+    "W4": lambda a: w4.run(*a.place, a.events or M, a.seed),
+    "W6": lambda a: w6.run(*a.place, a.events or 100_000, a.seed),
+    "steady": lambda a: steady.run(*a.place, a.events or 100_000, a.seconds or 60, a.seed, a.mode),
+    "memory": lambda a: soak.memory(*a.place, a.events or M, a.seed),
+    "soak": lambda a: soak.soak(*a.place, a.events or M, a.seconds or 1_800, a.seed),
+    "peers": lambda a: peers.run(*a.place, a.events or M, a.keys, a.seed, a.only),
+}
 
 
 @click.command()
-@click.argument("workload", type=click.Choice(["W1", "W2a", "W4", "peers"]))
-@click.option("--events", default=None, type=int, help="Events (W2a, peers), requests (W1) or entities (W4).")
-@click.option("--keys", default=100_000, show_default=True, help="Entities, W2a and peers.")
+@click.argument("workload", type=click.Choice(list(WORKLOADS)))
+@click.option("--events", default=None, type=int, help="Events (W2a, W2b, peers), requests (W1) or entities (others).")
+@click.option("--keys", default=100_000, show_default=True, help="Entities, W2a, W2b and peers.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same events.")
-@click.option("--mode", default="none", type=click.Choice(["none", "arrival", "time"]), help="Ordering of events, W2a.")
+@click.option("--seconds", default=None, type=int, help="How long, steady and soak.")
+@click.option("--mode", default="none", type=click.Choice(["none", "arrival", "time"]), help="Ordering of events, W2a "
+              "and steady.")  # fmt: skip
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="One peer, repeatable; without it all.")
-def main(workload: str, events: int | None, keys: int, seed: int, mode: str, only: tuple[str, ...]) -> None:
+def main(workload: str, only: tuple[str, ...], **options: Any) -> None:
     """Run WORKLOAD on a real broker (given, testcontainers or the local stack) and print what was measured."""
     with endpoints() as place:
-        if workload == "W2a":
-            result = w2a.run(place.bootstrap, place.registry, events or 1_000_000, keys, seed, mode)
-        elif workload == "W4":
-            result = w4.run(place.bootstrap, place.registry, events or 1_000_000, seed)
-        elif workload == "peers":
-            result = peers.run(place.bootstrap, place.registry, events or 1_000_000, keys, seed, only)
-        else:
-            result = w1.run(place.bootstrap, place.registry, events or 200_000)
+        result = WORKLOADS[workload](Asked((place.bootstrap, place.registry), only=only, **options))
     result["python"] = platform.python_version()
     result["versions"] = {name: version(name) for name in VERSIONS}
     print(json.dumps(result))

@@ -1,8 +1,9 @@
 """W2a: one resolver process works off a backlog of the W2 workload; dedupe, LWW, changelog, transactions.
 
-The figure is CPU (user + system) of the resolver's process tree from the first to the last committed source offset, as
-the peers are measured; the whole from the start of the process, imports and restore in it, stands beside it. Nothing is reported for a wrong answer: the oracle compares the last state per key
-with the truth, and looks for regressions, losses and repeats.
+The figure is CPU (user + system) of the resolver's process tree from the first to the last committed source offset,
+as the peers are measured; the whole from the start of the process, imports and restore in it, stands beside it.
+Nothing is reported for a wrong answer: the oracle compares the last state per key with the truth, and looks for
+regressions, losses and repeats.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def run(bootstrap: str, registry: str, events: int, keys: int, seed: int, mode: 
         }  # fmt: skip
         with role("resolver", place, environment) as pid:
             measured = _until_committed(kafka, prefix, pid, workload.records, bootstrap)
-        checked = _oracle(kafka, prefix, workload, mode)
+        checked = oracle(kafka, prefix, workload, mode)
     verdict = {"workload": "W2a", "mode": mode, "events": workload.records, "keys": keys, "seed": seed, **checked}
     return {**verdict, **measured} if checked["oracle"] == "pass" else verdict
 
@@ -110,7 +111,8 @@ def committed(group: Consumer, partitions: list[TopicPartition]) -> int:
         raise
 
 
-def _oracle(kafka: dict[str, Any], prefix: str, workload: Workload, mode: str) -> dict[str, Any]:
+def oracle(kafka: dict[str, Any], prefix: str, workload: Workload, mode: str) -> dict[str, Any]:
+    """What `state` and, unless `mode` is none, `events` hold against the truth: what is wrong, and a verdict."""
     reader = TopicReader(kafka, prefix)
     regressions, last = 0, dict[bytes, int]()
     for record in reader.read(topics.state(EntityType.INVENTORY_LEVEL)):

@@ -2,8 +2,9 @@
 
 Twice: with its disk kept, as a container restart leaves it, and with its disk deleted, as a lost volume does. Measured
 from the start of the new process: the first output that readers of committed data see, and the first of every shard.
-The rebuild rate is changelog rows over the time from the assignment to the last open shard. Updates keep coming all the
-time; the oracle compares the last state per entity with the truth and looks for regressions.
+The rebuild rate is changelog rows over the time from the assignment to the last open shard, fencing and seen ids
+included. Updates keep coming all the time; the oracle compares the last state per entity with the truth and looks for
+regressions.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ def _tail(kafka: Mapping[str, Any], prefix: str) -> Consumer:
 def _rebuilt(resolver: Resolver) -> dict[str, Any]:
     """Rows per second of the restore that the process has just done, by its own log."""
     opened = resolver.told("shard opened")
-    began = _at(resolver.told("shards assigned")[0])
+    began = min(_at(line) - line["seconds"] for line in opened)
     rows = sum(line["rows_read"] for line in opened)
     seconds = max(map(_at, opened)) - began
     return {"rows": rows, "rebuild_s": round(seconds, 2), "rows_per_s": round(rows / seconds)}

@@ -42,7 +42,7 @@ def produce(kafka: Mapping[str, Any], prefix: str, profile: Profile, events: int
     rnd = random.Random(seed)
     names = [identity.join(TENANT, EntityType.INVENTORY_LEVEL.value, f"SKU{n}~MAIN") for n in range(keys)]
     places = [identity.golden_partition(name, profile.shard) for name in names]
-    changes = list(_changes(rnd, events, keys))
+    logical = list(changes(rnd, events, keys))
     producer = Producer(
         {**kafka, "linger.ms": 20, "compression.type": "lz4", "enable.idempotence": True,
          "queue.buffering.max.messages": 2_000_000, "queue.buffering.max.kbytes": 1_000_000}
@@ -50,8 +50,8 @@ def produce(kafka: Mapping[str, Any], prefix: str, profile: Profile, events: int
     account = identity.account_hash(TENANT, ACCOUNT)
     filler = rnd.randbytes(VALUE_BYTES // 2 - 7).hex().encode()
     records = 0
-    for number in _arrivals(rnd, events):
-        key, sequence = changes[number]
+    for number in arrivals(rnd, events):
+        key, sequence = logical[number]
         producer.produce(
             prefix + INBOUND, value(sequence, filler), names[key], places[key],
             headers=[(headers.NAME, header(number, key, sequence, account))],
@@ -61,12 +61,12 @@ def produce(kafka: Mapping[str, Any], prefix: str, profile: Profile, events: int
             producer.poll(0)
     producer.flush()
     winners: dict[bytes, int] = {}
-    for key, sequence in changes:
+    for key, sequence in logical:
         winners[names[key].encode()] = sequence
     return Workload(records, events, winners)
 
 
-def _changes(rnd: random.Random, events: int, keys: int) -> Iterator[tuple[int, int]]:
+def changes(rnd: random.Random, events: int, keys: int) -> Iterator[tuple[int, int]]:
     """(key, sequence) of each logical change, in the order of the source."""
     sequences = [0] * keys
     key = 0
@@ -77,7 +77,7 @@ def _changes(rnd: random.Random, events: int, keys: int) -> Iterator[tuple[int, 
         yield key, sequences[key]
 
 
-def _arrivals(rnd: random.Random, events: int) -> list[int]:
+def arrivals(rnd: random.Random, events: int) -> list[int]:
     """Numbers of changes in the order of arrival, repeats included."""
     order = sorted(
         range(events), key=lambda n: n + (rnd.randrange(DISPLACEMENT) + 0.5 if rnd.random() < DISPLACED else 0)

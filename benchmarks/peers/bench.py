@@ -127,7 +127,7 @@ class Bench:
                 }  # fmt: skip
                 with running(peer.name, command, environment, Path(place)) as child:
                     samples = watch(child, progress, port, workload.records)
-            return samples, w2a._oracle(self._kafka, f"{group}.", workload, "none")
+            return samples, w2a.oracle(self._kafka, f"{group}.", workload, "none")
         finally:
             progress.close()
             self.clean(within=peer.name)

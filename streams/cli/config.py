@@ -32,7 +32,10 @@ def _plain_errors() -> Iterator[None]:
 
 @click.group()
 def config() -> None:
-    """Settings (SLUICE_* variables) and the configuration file (accounts, policies, flows)."""
+    """Settings (SLUICE_* variables) and the configuration file (accounts, policies, flows).
+
+    Who wins between accounts is looked at and tried with `sluice policies`.
+    """
 
 
 @config.command()

@@ -57,7 +57,7 @@ def check(path: Path | None) -> None:
 
 
 @group.command()
-@click.argument("kind", metavar="[TYPE]", required=False, type=click.Choice([*EntityType]))
+@click.argument("kind", metavar="[TYPE]", required=False, type=click.Choice([one.value for one in EntityType]))
 @_json
 def show(kind: str | None, as_json: bool) -> None:
     """Print what applies to each type, or to TYPE, defaults included."""

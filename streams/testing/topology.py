@@ -207,7 +207,8 @@ class TopologyTestDriver:
             host.work()
 
     def restart(self, to: Config | Rules | None = None) -> None:
-        """Stop in good order and start again: with another configuration, or with other rules for the same accounts."""
+        """Stop in good order and start again: with another configuration, or with other rules for the same accounts.
+        Other policies need a higher revision. Raises Misconfigured for what a resolver refuses."""
         if to is not None:
             self.config = replace(self.config, rules=to) if isinstance(to, Rules) else to
         for host in self._hosts:

@@ -75,14 +75,15 @@ class Golden:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of one word. `version`: how often the golden content has changed, this word included; `spoken`: how
-    many accounts have spoken of the entity; `changed`: this word changed the golden content."""
+    many accounts have spoken of the entity; `changed`: this word changed the golden content, `moved`: the winner."""
 
     word: Word
     outcome: str
     golden: Golden
     version: int
     spoken: int
-    changed: bool
+    changed: bool = False
+    moved: bool = False
 
 
 BEATEN = "beaten"  # nothing that its account says now is of this word
@@ -111,6 +112,20 @@ class Oracle:
         for at in range(len(self.verdicts), len(self.words)):
             self.verdicts.append(self._verdict(self.words[: at + 1]))
 
+    def rule_by(self, policy: Policy) -> dict[str, bool]:
+        """Another policy decides from now on, also on all that was said before. Returns by golden key whether the
+        golden content is another one now. Nothing may be uncommitted."""
+        self.policy = policy
+        return {key: self._fold_anew(key) for key in self.golden}
+
+    def _fold_anew(self, key: str) -> bool:
+        said = [one for one in self.words if one.key == key and not one.dead]
+        before, after = self.golden[key], golden(said, self.policy, self.order, self.names)
+        changed = before.fields != after.fields
+        self.golden[key] = after
+        self.changes[key] += changed
+        return changed
+
     def crash(self) -> None:
         """What was not committed is read again, topic by topic."""
         done = len(self.verdicts)
@@ -123,14 +138,16 @@ class Oracle:
     def _verdict(self, heard: Sequence[Word]) -> Verdict:
         word = heard[-1]
         if word.dead:
-            return Verdict(word, "dead", Golden(), 0, 0, changed=False)
+            return Verdict(word, "dead", Golden(), 0, 0)
         said = [one for one in heard if one.key == word.key and not one.dead]
         before = self.golden.get(word.key)
         after = self.golden[word.key] = golden(said, self.policy, self.order, self.names)
         changed = before is None or before.fields != after.fields
         self.changes[word.key] += changed
         outcome = _outcome(said, word, after, changed=changed)
-        return Verdict(word, outcome, after, self.changes[word.key], len({one.account for one in said}), changed)
+        moved = before is not None and before.account != after.account
+        spoken = len({one.account for one in said})
+        return Verdict(word, outcome, after, self.changes[word.key], spoken, changed, moved)
 
 
 def _outcome(said: Sequence[Word], word: Word, after: Golden, *, changed: bool) -> str:

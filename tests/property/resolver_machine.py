@@ -6,7 +6,6 @@ entities with one value per account, and entities that are put together from fie
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -16,15 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from schemas import identity, topics
 from schemas.entities import Channel, Completeness, EntityType, Op
-from schemas.headers import EventFacts, Header, Version, find
-from streams.core.ledger import Book, balance, read, total
+from schemas.headers import Header, find
 from streams.core.policy import DeleteRule, FieldGroup, Ordering, OrderingMode, Policy, PolicyKind, Rules
 from streams.resolver.routes import Member
-from streams.shard.memory import MemoryRows
-from streams.testing import plain
-from streams.testing.memoryhost import Record
 from streams.testing.topology import TopologyTestDriver
-from tests.property.golden_oracle import NOBODY, Oracle, Word
+from tests.property.committed import Committed
+from tests.property.golden_oracle import Oracle, Word
 
 ACCOUNTS = ("pim", "erp", "shop")  # by priority
 MEMBERS = [Member("acme", name, "shopify", priority) for priority, name in enumerate(ACCOUNTS)]
@@ -38,6 +34,7 @@ inputs = st.sampled_from([topics.INBOUND, topics.INBOUND, topics.INBOUND_BULK])
 channels = st.sampled_from([Channel.WEBHOOK, Channel.WEBHOOK, Channel.POLL])
 numbers = st.integers(1, 9)  # of contiguous clocks
 contents = st.integers(0, 3)
+deletions = st.sampled_from(DeleteRule)
 kinds = st.sampled_from([PolicyKind.LWW, PolicyKind.OWNER])
 modes = st.sampled_from([OrderingMode.TIME, OrderingMode.TIME, OrderingMode.CONTIGUOUS, OrderingMode.ARRIVAL])
 
@@ -59,21 +56,15 @@ class ResolverMachine(RuleBasedStateMachine):
         """All fields with one content."""
         raise NotImplementedError
 
-    @initialize(kind=kinds, deletes=st.sampled_from(DeleteRule), mode=modes)
+    @initialize(kind=kinds, deletes=deletions, mode=modes)
     def begin(self, kind: PolicyKind, deletes: DeleteRule, mode: OrderingMode) -> None:
-        owners = ("erp",) if kind is PolicyKind.OWNER else ()
-        policy = Policy(kind, owners, deletes, self.groups, partial=bool(self.groups))
         self.mode = mode
-        ordering = {self.kind: Ordering(mode, LATENESS)}
-        rules = Rules(policies={self.kind: policy}, ordering=ordering)
+        self.revision = 0
+        rules = self._rules(kind, deletes)
         self.driver = TopologyTestDriver.of(rules, MEMBERS, START)
-        self.oracle = Oracle(policy, ACCOUNTS, self.names, INPUTS)
+        self.oracle = Oracle(rules.policy(self.kind), ACCOUNTS, self.names, INPUTS)
+        self.committed = Committed(self.driver, self.oracle, self.kind, mode, self.shown)
         self.sound = True
-        self.readers: dict[str, int] = defaultdict(int)
-        self.state: dict[str, Mapping[str, Any]] = {}
-        self.shown_versions: dict[tuple[str, str], Version] = {}
-        self.events: list[tuple[Word, EventFacts]] = []
-        self.letters = 0
 
     # -- what happens
 
@@ -137,71 +128,41 @@ class ResolverMachine(RuleBasedStateMachine):
         self.driver.restart()
         self._committed()
 
+    @rule(kind=kinds, deletes=deletions, dies=st.booleans())
+    def decide_otherwise(self, kind: PolicyKind, deletes: DeleteRule, dies: bool) -> None:
+        """A restart with another policy; the process may die before it has folded anything anew."""
+        rules = self._rules(kind, deletes)
+        self.driver.restart(rules)
+        self._committed()
+        self.committed.refolded = self.oracle.rule_by(rules.policy(self.kind))
+        if dies:
+            self.driver.crash()
+        self.driver.advance(0.1)
+        self.commit()
+
     @rule()
     def settle(self) -> None:
         """Whatever is held is overdue; then every word must be out."""
         self.driver.advance(LATENESS + 0.1)
         self.commit()
-        self._nothing_is_missing()
+        self.committed.nothing_is_missing()
 
     def teardown(self) -> None:
         if hasattr(self, "driver") and self.sound:
             self.settle()
 
-    # -- what must hold after every commit
+    # -- within
 
     def _committed(self) -> None:
         self.sound = False  # until it is known better: a machine that has found something must not go on to settle
-        self.oracle.commit()
-        self._take_state()
-        self._state_is_the_policys()
-        self._the_ledger_balances()
-        self._take_events()
-        self._events_are_in_order()
-        self._decisions_name_the_winner()
-        self.letters += len(self._new(topics.DEAD_LETTERS))
-        assert self.letters == sum(one.word.dead for one in self.oracle.verdicts), (
-            "not every dead record has its letter"
-        )
+        self.committed.check()
         self.sound = True
 
-    def _state_is_the_policys(self) -> None:
-        expected = {key: one.fields for key, one in self.oracle.golden.items() if one.fields is not None}
-        assert self.state == expected, "state is not what the policy makes of everything said"
-
-    def _events_are_in_order(self) -> None:
-        numbers = [facts.shard_seq for _, facts in self.events]
-        assert numbers == list(range(1, len(numbers) + 1)), "the shard sequence does not rise by one"
-        newest: dict[tuple[str, str], Any] = {}
-        for word, facts in self.events:
-            place = word.version.clock if self.mode is OrderingMode.CONTIGUOUS else word.version
-            if facts.late:
-                assert self._followed(word), "an event is marked late that follows nothing"
-            else:
-                assert place >= newest.get(word.source, place), "an event follows a newer one of its source"
-                newest[word.source] = place
-
-    def _followed(self, word: Word) -> bool:
-        """Whether something else was said of its source that is not older."""
-        others = (one for one in self.oracle.living() if one.source == word.source and one.event_id != word.event_id)
-        return any(one.version.clock >= word.version.clock for one in others)
-
-    def _the_ledger_balances(self) -> None:
-        sums = total(read(MemoryRows(self.driver.rows())))
-        found = {account: counters for (book, account), counters in sums.items() if book is Book.EVENTS}
-        assert all(balance(Book.EVENTS, counters) == 0 for counters in found.values()), "the book does not balance"
-        for name in ("received", "won", "unchanged", "dead"):
-            counted = {account: counters[name] for account, counters in found.items() if counters[name]}
-            expected = self._expected_counts(name)
-            assert counted == expected, f"the ledger counts {counted} as {name}, not {expected}"
-
-    def _expected_counts(self, name: str) -> dict[str, int]:
-        counts: dict[str, int] = defaultdict(int)
-        for one in self.oracle.verdicts:
-            counts[identity.join("acme", one.word.account)] += name in ("received", one.outcome)
-        return {account: count for account, count in counts.items() if count}
-
-    # -- within
+    def _rules(self, kind: PolicyKind, deletes: DeleteRule) -> Rules:
+        self.revision += 1
+        owners = ("erp",) if kind is PolicyKind.OWNER else ()
+        policy = Policy(kind, owners, deletes, self.groups, partial=bool(self.groups))
+        return Rules(self.revision, {self.kind: policy}, {self.kind: Ordering(self.mode, LATENESS)})
 
     def _say(
         self, account: str, golden_id: str, fields: Mapping[str, Any] | None, age: float, number: int, topic: str,
@@ -228,57 +189,6 @@ class ResolverMachine(RuleBasedStateMachine):
             Word(topic, record.offset, (record.key or b"").decode(), account, facts.event_id, facts.version,
                  facts.corrected_time, fields, whole, dead)
         )  # fmt: skip
-
-    def _new(self, topic: str) -> Sequence[Record]:
-        """What was committed to a topic since it was read last."""
-        log = self.driver.records(topic)
-        start, self.readers[topic] = self.readers[topic], len(log)
-        return log[start:]
-
-    def _take_state(self) -> None:
-        for record in self._new(topics.state(self.kind)):
-            key = (record.key or b"").decode()
-            self.state.pop(key, None)
-            if record.value is None:
-                continue
-            value = self.driver.codec.decode(record.value)
-            said = Version(*value["meta"]["version"].values())
-            source = key, value["meta"]["account"]
-            assert said >= self.shown_versions.get(source, said), "state goes back to an older version of an account"
-            self.shown_versions[source] = said
-            self.state[key] = self.shown(value)
-
-    def _take_events(self) -> None:
-        by_id = {word.event_id: word for word in self.oracle.living()}
-        for record in self._new(topics.events(self.kind)):
-            facts = EventFacts.unpack(find(record.headers))
-            assert facts.event_id in by_id, "an event goes out that nobody said"
-            self.events.append((by_id[facts.event_id], facts))
-        ids = [facts.event_id for _, facts in self.events]
-        assert len(ids) == len(set(ids)), "an event goes out twice"
-
-    def _decisions_name_the_winner(self) -> None:
-        """Each names the winner as of its event; and there is one for every change between several accounts."""
-        told = {}
-        for record in self._new(topics.DECISIONS):
-            one = plain.decoded(self.driver.codec, topics.DECISIONS, record)["value"]
-            told[one["source_topic"], one["source_offset"]] = one
-        verdicts = {(one.word.topic, one.word.offset): one for one in self.oracle.verdicts}
-        for place, one in told.items():
-            golden = verdicts[place].golden
-            assert one["winner"]["account"] == golden.account, "a decision names another winner"
-            assert {group["group"]: group["account"] for group in one["groups"]} == golden.groups
-            assert one["golden_version"] == verdicts[place].version, "a decision counts other changes"
-        new = self.oracle.verdicts[self.readers["verdicts"] :]
-        self.readers["verdicts"] = len(self.oracle.verdicts)
-        contested = [one for one in new if one.changed and one.spoken > 1 and one.golden.account != NOBODY]
-        assert all((one.word.topic, one.word.offset) in told for one in contested), "a change of winner was not told"
-
-    def _nothing_is_missing(self) -> None:
-        """Every change is out: by its own id, or by that of another delivery of the same."""
-        out = {(word.source, word.version) for word, _ in self.events}
-        said = {(word.source, word.version) for word in self.oracle.living()}
-        assert out == said, "accepted events are missing from `events`"
 
 
 class OneValuePerAccount(ResolverMachine):

@@ -19,7 +19,7 @@ from schemas.entities import Op
 from streams.core import resolve as resolving
 from streams.core.entity import Entity
 from streams.core.reorder import Release, Reorder
-from streams.resolver import deciding, processor
+from streams.resolver import deciding, processor, refolding
 from streams.resolver.processor import Resolver
 from streams.shard.api import Shard
 from streams.testing import topology
@@ -98,6 +98,10 @@ def released_as_they_came(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(processor, "Reorder", InOrderOfArrival)
 
 
+def nothing_is_folded_anew(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(refolding.Refolding, "step", lambda *_: True)
+
+
 @dataclass(frozen=True)
 class Bug:
     """How it is planted, and what the machine says then."""
@@ -114,6 +118,7 @@ BUGS = {
     "the last arrival wins": Bug(last_arrival_wins, WRONG),
     "a delete is forgotten": Bug(instead(ForgetsDeletes), WRONG),
     "the applied offset is not kept": Bug(instead(ForgetsWhatIsApplied), "the ledger counts"),
+    "another policy leaves what is there": Bug(nothing_is_folded_anew, WRONG),
     "held events leave as they came": Bug(released_as_they_came, "an event follows a newer one of its source"),
 }
 

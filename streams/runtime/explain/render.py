@@ -22,6 +22,7 @@ _BECAUSE = {
     "version": "the account that decided already said something newer of its own",
     "corrected_time": "corrected times were compared, then account priority, then account id",
     "owner": "the order of the owners was compared",
+    "policy_revision": "the policies were changed, and what the accounts had said was folded anew by these",
     NO_DECISION: "no decision is kept of it any more; what follows is judged by the policies as they are now",
 }
 REST = "*"  # the group of all fields that are in no other
@@ -144,11 +145,12 @@ def _undecided(one: Explained) -> str:
 
 def _decision(record: dict[str, Any]) -> str:
     pushed = f", pushed to {', '.join(record['pushed_to'])}" if record["pushed_to"] else ""
+    event = f"event of {record['event_account']} {record['outcome']}" if record["source_topic"] else "other policies"
+    source = f"{record['source_topic']} partition {record['source_partition']} offset {record['source_offset']}"
     return (
-        f"{when(record['decided_at'])}  event of {record['event_account']} {record['outcome']}: winner "
-        f"{record['winner']} by {record['rule']}, {record['because']} (revision {record['policy_revision']}), version "
-        f"{record['golden_version']}{pushed}; from {record['source_topic']} partition {record['source_partition']} "
-        f"offset {record['source_offset']}"
+        f"{when(record['decided_at'])}  {event}: winner {record['winner']} by {record['rule']}, {record['because']} "
+        f"(revision {record['policy_revision']}), version {record['golden_version']}{pushed}"
+        f"{f'; from {source}' if record['source_topic'] else ''}"
     )
 
 

@@ -93,9 +93,10 @@ def test_graves_counted_deletes_and_declared_clocks_are_read() -> None:
 
 def test_reservations_of_a_stock_and_the_policies_in_force_are_read() -> None:
     level = "acme|inventory_level|SKU-1~BER"
-    found = told(b"O" + level.encode(), stock.with_one(None, stock.Reservation(NEW, 2_000_000, NOW)))
-    assert (found["name"], found["reservations"]) == (
-        level, [{"id": NEW.hex(), "quantity": 2_000_000, "corrected": NOW}],
+    found = told(b"O" + level.encode(), stock.with_one(None, stock.Reservation(NEW, SHOP, 2_000_000, 1_000_000, NOW)))
+    (line,) = found["reservations"]
+    assert (found["name"], line["account"], line["units"], line["open"], line["placed"]) == (
+        level, "acme|shop", 2_000_000, 1_000_000, NOW,
     )  # fmt: skip
     standing = policyrow.Standing.of(config().rules, [])
     rules_row = told(policyrow.KEY, policyrow.pack(standing))

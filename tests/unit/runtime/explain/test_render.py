@@ -55,6 +55,13 @@ def test_a_rule_that_was_changed_since_is_shown_beside_the_one_that_decided() ->
     assert "now      the file says lww, revision 2" in text_of(fought_over(decisions=[decided(1, policy_revision=1)]))
 
 
+def test_a_decision_of_changed_policies_stands_for_no_event() -> None:
+    anew = decided(1, because="policy_revision", event_account="", source_topic="", source_offset=-1)
+    text = text_of(fought_over(decisions=[anew]))
+    assert "because  policy_revision: the policies were changed" in text
+    assert "other policies: winner shop by lww, policy_revision (revision 2), version 4, pushed to presta\n" in text
+
+
 def test_an_entity_of_one_account_says_that_nothing_had_to_be_decided() -> None:
     text = text_of(Known(row(said(SHOP, NOW, NEW))))
     assert "only one account has spoken of it" in text
