@@ -13,7 +13,7 @@ from connectors.kit import golden
 from connectors.kit.contract import Json, Link, Mapped
 from schemas.entities import EntityType, Op
 
-TOO_MANY = Decimal(10) ** 12  # units: one more digit before the point than the schema's decimal(18, 6) holds
+TOO_MANY = Decimal(10) ** 12  # units: more than any stock, and less than the schema's decimal(20, 6) holds
 _NOTHING = Decimal(0)
 
 

@@ -18,6 +18,7 @@ from decimal import Decimal
 
 _ENTRY = struct.Struct(">8s8sqqQ")
 _MILLION = 1_000_000
+_MOST = 1 << 62
 NEVER = 1 << 62  # the time of a figure that no later one needs anything for: there is no level
 
 
@@ -74,8 +75,8 @@ def unpack(row: bytes | None) -> list[Reservation]:
 
 
 def millionths(quantity: Decimal) -> int:
-    """A quantity as it stands in a row."""
-    return int(quantity * _MILLION)
+    """A quantity as it stands in a row, or the most that a row can hold."""
+    return max(-_MOST, min(int(quantity * _MILLION), _MOST))
 
 
 def unknown_to(owner: bytes, owner_time: int, reservations: Iterable[Reservation], guard: Guard) -> Decimal:

@@ -281,7 +281,9 @@ class Resolver:
             return
         outcome, row = self._decider.decide(shard, topic, record, fact, key, row or b"")
         if outcome is _WON or outcome is _UNCHANGED:
-            self._order(shard, topic, record, fact, arrival, row, outcome)
+            # An older event that says what no newer one said wins those fields, and is late all the same.
+            newer_known = version < _known(row, account)
+            self._order(shard, topic, record, fact, arrival, row, outcome, newer_known=newer_known)
             self._count(fact, outcome.value)
         else:
             self._beaten(shard, topic, record, fact, arrival, row, outcome)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.shard.api import Entry
-from streams.shard.changelog import log_bounds
 from streams.shard.seen import ID_SIZE
 
 CALL_TIMEOUT = 30.0  # seconds for one blocking producer call
@@ -134,43 +133,3 @@ class Transactions:
     def _reported(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self._position = message.offset() + 1
-
-
-class Offsets:
-    """Committed positions of the group, and its metadata for transactions. Thread-safe."""
-
-    def __init__(self, config: Mapping[str, Any], group: str) -> None:
-        self._consumer = Consumer(
-            {**config, "group.id": group, "enable.auto.commit": False, "isolation.level": "read_committed"}
-        )
-        self.metadata = self._consumer.consumer_group_metadata()
-
-    def start_positions(self, topics: Iterable[str], partition: int) -> dict[str, int]:
-        """Where to read each topic: the committed offset, or the log's start when nothing was ever committed.
-
-        Raises LookupError when a committed offset is no longer in the log: records were deleted unread.
-        """
-        wanted = [TopicPartition(topic, partition) for topic in topics]
-        return {tp.topic: self._start(tp) for tp in self._consumer.committed(wanted, CALL_TIMEOUT)}
-
-    def _start(self, tp: TopicPartition) -> int:
-        if tp.error is not None:  # else a coordinator that is busy would look like a group that never committed
-            raise KafkaException(tp.error)
-        low, high = log_bounds(self._consumer, tp.topic, tp.partition)
-        if tp.offset < 0:
-            return low
-        if not low <= tp.offset <= high:
-            raise LookupError(
-                f"the committed offset {tp.offset} of {tp.topic} [{tp.partition}] is outside its log {low}..{high}: "
-                "records were deleted unread or the topic was made anew. Decide what to do and set the group's offset "
-                f"with kafka-consumer-groups --reset-offsets --topic {tp.topic}:{tp.partition}"
-            )
-        return int(tp.offset)
-
-    def cluster_id(self) -> str:
-        """Which Kafka cluster this is; a local store of another one is foreign."""
-        return str(self._consumer.list_topics(timeout=CALL_TIMEOUT).cluster_id)
-
-    def close(self) -> None:
-        """Leave the connection."""
-        self._consumer.close()

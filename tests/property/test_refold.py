@@ -265,6 +265,28 @@ def test_an_entity_whose_winner_was_not_kept_stays_until_an_account_speaks() -> 
     assert finish(run).state(KIND)["acme|product|P1"]["vendor"] == "erp-3"
 
 
+def test_who_loses_to_an_account_whose_value_was_not_kept_does_not_delete_the_entity() -> None:
+    run = TopologyTestDriver.of(by(Policy(PolicyKind.SINGLE), 1), MEMBERS, START)
+    speak(run, Word("P1", "erp", 1, FULL))
+    speak(run, Word("P1", "pim", 2, FULL))
+    finish(run)
+    run.restart(by(POLICIES["owner"], 2))
+    speak(run, Word("P1", "pim", 3, FULL))
+    assert finish(run).state(KIND)["acme|product|P1"]["vendor"] == "pim-2"
+
+
+def test_the_new_winners_record_is_told_even_where_it_says_the_same() -> None:
+    """What is compared between platforms is not all that a record says."""
+    run = TopologyTestDriver.of(by(POLICIES["lww"], 1), MEMBERS, START)
+    for at, account in enumerate(("erp", "shop")):
+        fields = {"title": "T", "status": "ACTIVE", "vendor": account}
+        run.say(account, KIND, "P1", fields, source_time=START + at, comparable=("T",))
+    assert finish(run).state(KIND)["acme|product|P1"]["vendor"] == "shop"
+    run.restart(by(POLICIES["owner"], 2))
+    assert finish(run).state(KIND)["acme|product|P1"]["vendor"] == "erp"
+    assert run.decisions()[-1]["outcome"] == "unchanged"
+
+
 def test_parts_of_a_record_that_was_not_kept_are_dead_letters_and_older_records_change_nothing() -> None:
     run = TopologyTestDriver.of(by(Policy(PolicyKind.SINGLE), 1), MEMBERS, START)
     speak(run, Word("P1", "shop", 5, FULL))
