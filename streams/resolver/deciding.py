@@ -83,8 +83,6 @@ class Decider:
             fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
         )
         completeness = fact[72] & 3
-        if said.op is Op.DELETE and code != _RESERVED:  # order lines are closed all day
-            self._brake(shard, code, key, fact)
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
         if code in self._decoded and (said.op is Op.UPSERT or code == _RESERVED):
@@ -100,6 +98,8 @@ class Decider:
             verdict = resolve(before, said, policy, standings)
         if verdict.entity is before:
             return verdict.outcome, row
+        if said.op is Op.DELETE and code != _RESERVED:  # order lines are closed all day
+            self._brake(shard, code, key, fact)
         if verdict.tie:
             self._fetch(shard, record.value)
         entity, asked = self._apply(shard, code, key, before, verdict, merged, record.value, fact)

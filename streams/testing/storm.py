@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -199,12 +199,6 @@ def _count(log: Path, text: bytes) -> int:
     return log.read_bytes().count(text)
 
 
-def told(lines: Iterable[str]) -> None:
-    """The reasons of a failure, on standard error."""
-    for line in lines:
-        click.echo(line, err=True)
-
-
 @click.command()
 @click.option("--seconds", default=180, show_default=True, help="How long it lasts.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same load, same comings and goings.")
@@ -212,7 +206,8 @@ def main(seconds: int, seed: int) -> None:
     """Let resolvers join and leave under load and ask the oracle."""
     with endpoints() as where:
         score = run(where, seconds, seed)
-    told(score.failed)
+    for line in score.failed:
+        click.echo(line, err=True)
     result = asdict(score)
     del result["failed"]
     click.echo(json.dumps({**result, "passed": not score.failed}))

@@ -18,4 +18,4 @@ def test_members_that_come_and_go_lose_repeat_and_regress_nothing(endpoints: End
     assert (score.lost, score.duplicates, score.regressions, score.wrong_final) == (0, 0, 0, 0)
     assert score.events > 1_000
     assert score.joins + score.leaves + score.kills >= 5
-    assert score.rebalances > 2, "shards moved"
+    assert score.rebalances >= 2, "shards moved"

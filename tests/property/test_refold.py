@@ -24,7 +24,7 @@ from streams.testing.topology import TopologyTestDriver
 ACCOUNTS = ("pim", "erp", "shop")
 MEMBERS = [Member("acme", name, "shopify", priority) for priority, name in enumerate(ACCOUNTS)]
 KIND = EntityType.PRODUCT
-IDS = ("P1", "P2", "P3")
+IDS = ("P1", "P10", "P2")  # one begins with another
 START = 1_772_366_400_000_000
 FULL = ("title", "description_html", "status", "tags", "vendor")
 TEXTS = FieldGroup("texts", ("title", "description_html"), PolicyKind.OWNER, ("pim", "shop"))
@@ -319,10 +319,42 @@ def test_an_entity_that_the_new_policies_delete_is_gone_and_comes_back_with_the_
     run = driver(POLICIES["unanimous"])
     speak(run, Word("P1", "shop", 3, None))
     assert finish(run).state(KIND)["acme|product|P1"]["vendor"] == "erp-1"
+    assert not [key for key in run.rows() if key[:1] == b"G"]
     run.restart(by(POLICIES["lww"], 6))
     assert finish(run).state(KIND) == {}
+    assert [key for key in run.rows() if key[:1] == b"G"], "its grave is forgotten in time"
     run.restart(by(POLICIES["unanimous"], 7))
     assert finish(run).state(KIND)["acme|product|P1"]["vendor"] == "erp-1"
+
+
+def row(run: TopologyTestDriver) -> Entity:
+    return next(Entity.unpack(value) for key, value in run.rows().items() if key[:1] == b"E")
+
+
+def test_another_form_of_the_same_content_tells_nobody_anything() -> None:
+    """The first account wins everything, whether records are taken whole or put together."""
+    flow = Flow("titles", KIND, ("shop",), ("title",))
+    run = TopologyTestDriver.of(by(POLICIES["lww"], 1, flow), MEMBERS, START)
+    for account, at in (("shop", 1), ("pim", 2)):
+        speak(run, Word("P1", account, at, FULL))
+    finish(run)
+    assert [c.account for c in row(run).contributions if c.asked] == [MEMBERS[2].hash]
+    outputs = (topics.state(KIND), topics.DECISIONS, topics.push("shopify"))
+    before, version = {name: len(run.read(name)) for name in outputs}, row(run).golden_version
+    for revision, name in ((2, "groups"), (3, "lww")):
+        run.restart(by(POLICIES[name], revision, flow))
+        finish(run)
+        assert {topic: len(run.read(topic)) for topic in outputs} == before, name
+        assert row(run).golden_version == version, name
+        assert [(one.asked, one.tries) for one in row(run).contributions] == [((), 0)] * 2, (
+            "what was asked for is measured in another way now"
+        )
+        speak(run, Word("P1", "shop", 20 + revision, None))
+        speak(run, Word("P1", "pim", 30 + revision, FULL))
+        speak(run, Word("P1", "shop", 21 + revision, FULL))
+        finish(run)
+        before, version = {name: len(run.read(name)) for name in outputs}, row(run).golden_version
+        assert any(one.asked for one in row(run).contributions)
 
 
 def test_accounts_are_asked_to_hold_the_new_winner() -> None:
@@ -337,5 +369,4 @@ def test_accounts_are_asked_to_hold_the_new_winner() -> None:
     for account, count in before.items():
         (task,) = run.pushes(account)[count:]
         assert task["record"]["title"] == "pim-1"
-    row = next(Entity.unpack(row) for key, row in run.rows().items() if key[:1] == b"E")
-    assert {c.account for c in row.contributions if c.asked} >= {m.hash for m in MEMBERS if m.account in before}
+    assert {c.account for c in row(run).contributions if c.asked} >= {m.hash for m in MEMBERS if m.account in before}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas import topics
 from schemas.entities import Channel, Completeness, EntityType
 from streams.core.massdelete import Brake
 from streams.core.policy import Policy, PolicyKind, Rules
@@ -69,6 +70,20 @@ def test_a_source_that_deletes_too_much_is_not_obeyed_and_loses_nothing() -> Non
     run.advance(601)
     run.say("shop", KIND, "A5", None)
     assert len(keys(run)) == 2
+
+
+def test_a_delete_that_is_delivered_again_counts_once() -> None:
+    run = driver(mass_delete=Brake(most=2, within=600.0))
+    for number in range(2):
+        run.say("shop", KIND, f"A{number}", price("1"))
+    run.advance(1)
+    run.say("shop", KIND, "A0", None)
+    again = run.records(topics.INBOUND)[-1]
+    for _ in range(3):
+        run.pipe(topics.INBOUND, again.key, again.value, list(again.headers))
+    run.say("shop", KIND, "A1", None)
+    assert keys(run) == set()
+    assert run.dead_letters() == []
 
 
 def test_another_source_is_not_braked_with_it() -> None:
