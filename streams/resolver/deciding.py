@@ -157,7 +157,7 @@ class Decider:
                 "mass_delete",
                 f"{self._routes.label(fact[53:61])} deletes more than {self._limit.most} entities of a type in a shard "
                 f"within {self._limit.within:g} s; {key.decode()} is kept. If the deletes are right, raise mass_delete "
-                "in the policies and send the dead letters again",
+                "in sluice.yaml and send the dead letters again",
             )
 
     def _check(self, key: bytes, value: bytes | None) -> None:
