@@ -16,8 +16,8 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.measure import Usage, usage
-from benchmarks.w2a import CONFIG, GROUP, committed
-from benchmarks.workload import ACCOUNT, TENANT, sequence_of
+from benchmarks.w2a import CONFIG, GROUP, committed, folded
+from benchmarks.workload import ACCOUNT, TENANT
 from schemas import topics
 from schemas.entities import EntityType
 from schemas.topics import INBOUND, PROFILES
@@ -96,11 +96,8 @@ class Resolvers:
 
     def judge(self, winners: Mapping[bytes, int]) -> dict[str, Any]:
         """The last state of every entity against the truth, and whether any ever went back."""
-        reader, regressions, last = TopicReader(self.kafka, self.prefix), 0, dict[bytes, int]()
-        for record in reader.scan(STATE, range(PROFILE.shard)):
-            key, sequence = record.key or b"", sequence_of(record.value or bytes(13))
-            regressions += sequence <= last.get(key, 0)
-            last[key] = max(sequence, last.get(key, 0))
+        reader = TopicReader(self.kafka, self.prefix)
+        regressions, last = folded(reader.scan(STATE, range(PROFILE.shard)))
         reader.close()
         wrong = sum(last.get(key) != sequence for key, sequence in winners.items())
         return {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from schemas import topics
 from schemas.entities import EntityType
 from schemas.headers import EventFacts, Header
 from schemas.topics import INBOUND, PROFILES
-from streams.runtime.topicreader import TopicReader
+from streams.runtime.topicreader import Seen, TopicReader
 from streams.testing.prepare import prepare
 
 CONFIG = """
@@ -111,14 +112,20 @@ def committed(group: Consumer, partitions: list[TopicPartition]) -> int:
         raise
 
 
-def oracle(kafka: dict[str, Any], prefix: str, workload: Workload, mode: str) -> dict[str, Any]:
-    """What `state` and, unless `mode` is none, `events` hold against the truth: what is wrong, and a verdict."""
-    reader = TopicReader(kafka, prefix)
+def folded(states: Iterable[Seen]) -> tuple[int, dict[bytes, int]]:
+    """How often `state` went back or said the same again, and the highest sequence per key."""
     regressions, last = 0, dict[bytes, int]()
-    for record in reader.read(topics.state(EntityType.INVENTORY_LEVEL)):
+    for record in states:
         key, sequence = record.key or b"", sequence_of(record.value or bytes(13))
         regressions += sequence <= last.get(key, 0)
         last[key] = max(sequence, last.get(key, 0))
+    return regressions, last
+
+
+def oracle(kafka: dict[str, Any], prefix: str, workload: Workload, mode: str) -> dict[str, Any]:
+    """What `state` and, unless `mode` is none, `events` hold against the truth: what is wrong, and a verdict."""
+    reader = TopicReader(kafka, prefix)
+    regressions, last = folded(reader.read(topics.state(EntityType.INVENTORY_LEVEL)))
     wrong = sum(last.get(key) != sequence for key, sequence in workload.winners.items())
     result = {"wrong_final": wrong, "regressions": regressions, "lost": 0, "duplicates": 0}
     if mode != "none":

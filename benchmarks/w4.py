@@ -24,8 +24,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.measure import usage
 from benchmarks.trickle import Load, Trickle
-from benchmarks.w2a import CONFIG, GROUP, committed
-from benchmarks.workload import ACCOUNT, TENANT, sequence_of
+from benchmarks.w2a import CONFIG, GROUP, committed, folded
+from benchmarks.workload import ACCOUNT, TENANT
 from schemas import topics
 from schemas.entities import EntityType
 from schemas.topics import INBOUND, PROFILES
@@ -180,11 +180,7 @@ def _at(line: Mapping[str, Any]) -> float:
 
 def _oracle(kafka: dict[str, Any], prefix: str, winners: Mapping[bytes, int]) -> dict[str, Any]:
     reader = TopicReader(kafka, prefix)
-    regressions, last = 0, dict[bytes, int]()
-    for record in reader.read(STATE):
-        key, sequence = record.key or b"", sequence_of(record.value or bytes(13))
-        regressions += sequence <= last.get(key, 0)
-        last[key] = max(sequence, last.get(key, 0))
+    regressions, last = folded(reader.read(STATE))
     reader.close()
     wrong = sum(last.get(key) != sequence for key, sequence in winners.items())
     return {

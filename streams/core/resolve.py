@@ -75,15 +75,14 @@ def resolve(entity: Entity, seen: Observation, policy: Policy, standings: Mappin
     said = replace(_contribution(before, seen), ambiguous=tie)
     after = entity.having(said)
     winner, because = choose(after.contributions, policy, standings)
-    content = held(winner)
-    changed = not entity.contributions or content != entity.fingerprint
-    golden = turned(after, winner.account, content, entity)
+    golden = turned(after, winner.account, held(winner), entity)
     if winner.account != seen.account:
         return Resolution(golden, Outcome.SUPERSEDED, because, winner.account != entity.winner, tie)
     if len(after.contributions) == 1:
         because = "only_account"
     elif before is not None and entity.winner == seen.account:
         because = "version"
+    changed = golden.golden_version != entity.golden_version
     return Resolution(golden, Outcome.WON if changed else Outcome.UNCHANGED, because, tie=tie)
 
 

@@ -17,16 +17,25 @@ from typing import NamedTuple
 from connectors.kit.metrics import Metrics
 from schemas import headers, topics
 from schemas.codec import Codec
-from schemas.entities import Channel, Completeness, EntityType, Op, Rank
-from schemas.headers import NAME, Header, InvalidHeader, pack_event_facts
+from schemas.entities import Channel, Completeness, EntityType, Op
+from schemas.headers import NAME, InvalidHeader, pack_event_facts
 from schemas.topics import Profile
-from streams.core.entity import ENTRY_SIZE, FORMAT, HEAD_SIZE, NOTHING, Contribution, Entity
+from streams.core.entity import FORMAT, NOTHING, Entity
 from streams.core.ledger import DAY_MICROS, Book, LedgerBuffer, day_of
 from streams.core.policy import OrderingMode
 from streams.core.reorder import Held, Release, Reorder
 from streams.core.resolve import Outcome
 from streams.resolver import clocks, graves
 from streams.resolver.deciding import Decider, Unfit
+from streams.resolver.facts import (
+    LAST_RANK,
+    SINGLE_SIZE,
+    fact_of,
+    is_plain,
+    key_of,
+    known_version,
+    released_clock,
+)
 from streams.resolver.measure import STAGE, UNKNOWN, Measures
 from streams.resolver.refolding import Refolding
 from streams.resolver.routes import Routes
@@ -36,7 +45,6 @@ from streams.shard.api import Entry, Incoming, Shard
 
 _U64 = struct.Struct(">Q")
 _PLACE = struct.Struct(">QQ")  # applied offset, shard sequence
-_SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE
 pack_single = struct.Struct(">2sQ8s8s8s37sB8sB").pack  # a row of one account; version and corrected time in one part
 from_bytes = partial(int.from_bytes, byteorder="big")
 _UPSERT = int(Op.UPSERT)
@@ -163,7 +171,7 @@ class Resolver:
             fact = found[0][1] if found and found[0][0] == NAME else b""
             kind = simple.get(fact[69:73])
             # Times before the year 8820: first byte below 3. Anything stranger is looked at the long way.
-            if kind is None or fact[61] > 2 or fact[45] > 2 or fact[24] > _LAST_RANK or key is None or not _plain(key):
+            if kind is None or fact[61] > 2 or fact[45] > 2 or fact[24] > LAST_RANK or key is None or not is_plain(key):
                 self._one(shard, topic, record, arrival, again=False)
                 continue
             kept, ordered, latest = kind
@@ -174,7 +182,7 @@ class Resolver:
             if row is None:
                 golden, released, same = 1, NOTHING, False
             elif (
-                len(row) != _SINGLE_SIZE
+                len(row) != SINGLE_SIZE
                 or row[26:34] != account
                 or (fact[16:37] == row[34:55] and fact[37:45] != row[55:63])
             ):
@@ -218,14 +226,15 @@ class Resolver:
             if events:
                 shard.emit_all(_EVENTS[code], shard.number, events)
                 events.clear()
+        self._remember(shard)
+
+    def _remember(self, shard: Shard) -> None:
         if self._done:
             shard.saw_all(self._done)
             self._done.clear()
 
     def _seen(self, shard: Shard, event_id: bytes) -> bool:
-        if self._done:
-            shard.saw_all(self._done)
-            self._done.clear()
+        self._remember(shard)
         return shard.seen(event_id)
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
@@ -264,9 +273,9 @@ class Resolver:
                 self._dead(shard, topic, record, Trouble("invalid_header", str(error)))
 
     def _event(self, shard: Shard, topic: str, record: Incoming, arrival: float, *, again: bool) -> None:
-        fact = _fact(record)
+        fact = fact_of(record)
         event_id, version, account, code = fact[:16], fact[16:45], fact[53:61], fact[70]
-        key = _key(record)
+        key = key_of(record)
         if code not in self._routes.orderings:
             raise InvalidHeader(f"type code {code} is unknown here")
         row = shard.rows.get(b"E" + key)
@@ -276,13 +285,13 @@ class Resolver:
                 or self._reorder.holds(event_id)
                 or self._reorder.holds_version(key + account, version)
             ):
-                overtaken = row is not None and version < _known(row, account)
+                overtaken = row is not None and version < known_version(row, account)
                 self._order(shard, topic, record, fact, arrival, row, None, newer_known=overtaken)
             return
         outcome, row = self._decider.decide(shard, topic, record, fact, key, row or b"")
         if outcome is _WON or outcome is _UNCHANGED:
             # An older event that says what no newer one said wins those fields, and is late all the same.
-            newer_known = version < _known(row, account)
+            newer_known = version < known_version(row, account)
             self._order(shard, topic, record, fact, arrival, row, outcome, newer_known=newer_known)
             self._count(fact, outcome.value)
         else:
@@ -298,7 +307,7 @@ class Resolver:
             self._note_duplicate(shard, event_id, key + account, version)
             self._count(fact, "duplicate")
         else:
-            newer_known = version < _known(row, account)
+            newer_known = version < known_version(row, account)
             late = self._order(shard, topic, record, fact, arrival, row, outcome, newer_known=newer_known)
             self._count(fact, "late" if late else "superseded")
 
@@ -350,7 +359,7 @@ class Resolver:
         if mode is _TIME:
             released = self._reorder.offer(event, ordering, newer_known=newer_known)
         else:
-            released = self._reorder.offer_numbered(event, ordering, _released(row, fact[53:61]))
+            released = self._reorder.offer_numbered(event, ordering, released_clock(row, fact[53:61]))
         if not released:
             return False
         self._release(shard, released)
@@ -406,7 +415,7 @@ class Resolver:
 
     def _refuse(self, shard: Shard, topic: str, record: Incoming, why: Unfit) -> None:
         """A readable event that no rule takes. It is done: read again, it must not be taken for a held one."""
-        fact = _fact(record)
+        fact = fact_of(record)
         self._dead_letters.emit(shard, topic, record, Trouble(why.reason, str(why)), self._now())
         self._measures.died(why.reason)
         self._count(fact, "quarantined" if why.reason == "mass_delete" else "dead")
@@ -420,11 +429,6 @@ class Resolver:
         tally["received"] += 1
         tally["dead"] += 1
 
-
-# What the fast path must be able to trust is checked as bytes; everything else of a header is only passed on.
-_OPS = frozenset(Op)
-_LAST_RANK = max(Rank)
-_LAST_TIME = (253_402_300_799_999_999).to_bytes(8, "big")  # the end of the year 9999, microseconds
 
 _CHANNELS = len(Channel)
 
@@ -448,49 +452,3 @@ def _kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> I
 
 _STATE = {kind.code: topics.state(kind) for kind in EntityType}
 _EVENTS = {kind.code: topics.events(kind) for kind in EntityType}
-
-
-def _fact(record: Incoming) -> bytes:
-    """The packed header, checked for its shape only. Raises InvalidHeader."""
-    found = record.headers
-    fact = found[0][1] if found and found[0][0] == headers.NAME else headers.find(found)
-    if len(fact) < headers.FIXED_SIZE or fact[69] != headers.FORMAT:
-        Header.unpack(fact)
-        raise InvalidHeader("not a header of a known format")
-    if fact[71] not in _OPS or fact[24] > _LAST_RANK or fact[61:69] > _LAST_TIME or fact[45:53] > _LAST_TIME:
-        raise InvalidHeader(f"op {fact[71]}, rank {fact[24]} or one of its times is not a possible one")
-    return fact
-
-
-def _key(record: Incoming) -> bytes:
-    """A golden key as bytes: three encoded parts. Raises InvalidHeader."""
-    key = record.key
-    if key is None or not _plain(key):
-        raise InvalidHeader(f"the record's key is not a golden key: {key!r}")
-    return key
-
-
-def _is_tie(fact: bytes, row: bytes) -> bool:
-    """Whether the only account of a row says something else with a version that differs in nothing but its content."""
-    return fact[16:37] == row[34:55] and fact[37:45] != row[55:63]
-
-
-def _plain(key: bytes) -> bool:
-    return key.count(b"|") == 2 and key.isascii()
-
-
-def _entry(row: bytes | None, account: bytes) -> Contribution | None:
-    return Entity.unpack(row).of(account) if row else None
-
-
-def _known(row: bytes, account: bytes) -> bytes:
-    """The newest version an account is known by."""
-    if len(row) == _SINGLE_SIZE and row[HEAD_SIZE : HEAD_SIZE + 8] == account:
-        return row[HEAD_SIZE + 8 : HEAD_SIZE + 37]
-    said = _entry(row, account)
-    return said.version if said else b""
-
-
-def _released(row: bytes | None, account: bytes) -> int:
-    said = _entry(row, account)
-    return said.released if said else 0

@@ -1,0 +1,63 @@
+"""What the resolver reads of packed headers, keys and rows without unpacking them. Pure."""
+
+from __future__ import annotations
+
+from schemas import headers
+from schemas.entities import Op, Rank
+from schemas.headers import Header, InvalidHeader
+from streams.core.entity import ENTRY_SIZE, HEAD_SIZE, Contribution, Entity
+from streams.shard.api import Incoming
+
+SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE  # of the row of an entity of which one account has spoken
+# What the fast path must be able to trust is checked as bytes; everything else of a header is only passed on.
+_OPS = frozenset(Op)
+LAST_RANK = max(Rank)
+_LAST_TIME = (253_402_300_799_999_999).to_bytes(8, "big")  # the end of the year 9999, microseconds
+
+
+def fact_of(record: Incoming) -> bytes:
+    """The packed header, checked for its shape only. Raises InvalidHeader."""
+    found = record.headers
+    fact = found[0][1] if found and found[0][0] == headers.NAME else headers.find(found)
+    if len(fact) < headers.FIXED_SIZE or fact[69] != headers.FORMAT:
+        Header.unpack(fact)
+        raise InvalidHeader("not a header of a known format")
+    if fact[71] not in _OPS or fact[24] > LAST_RANK or fact[61:69] > _LAST_TIME or fact[45:53] > _LAST_TIME:
+        raise InvalidHeader(f"op {fact[71]}, rank {fact[24]} or one of its times is not a possible one")
+    return fact
+
+
+def key_of(record: Incoming) -> bytes:
+    """A golden key as bytes: three encoded parts. Raises InvalidHeader."""
+    key = record.key
+    if key is None or not is_plain(key):
+        raise InvalidHeader(f"the record's key is not a golden key: {key!r}")
+    return key
+
+
+def is_tie(fact: bytes, row: bytes) -> bool:
+    """Whether the only account of a row says something else with a version that differs in nothing but its content."""
+    return fact[16:37] == row[34:55] and fact[37:45] != row[55:63]
+
+
+def is_plain(key: bytes) -> bool:
+    """Whether a key has the shape of a golden key."""
+    return key.count(b"|") == 2 and key.isascii()
+
+
+def _entry(row: bytes | None, account: bytes) -> Contribution | None:
+    return Entity.unpack(row).of(account) if row else None
+
+
+def known_version(row: bytes, account: bytes) -> bytes:
+    """The newest version an account is known by."""
+    if len(row) == SINGLE_SIZE and row[HEAD_SIZE : HEAD_SIZE + 8] == account:
+        return row[HEAD_SIZE + 8 : HEAD_SIZE + 37]
+    said = _entry(row, account)
+    return said.version if said else b""
+
+
+def released_clock(row: bytes | None, account: bytes) -> int:
+    """The clock of the newest version of an account that was released to `events`; 0 for none."""
+    said = _entry(row, account)
+    return said.released if said else 0
