@@ -17,6 +17,7 @@ class EntityType(StrEnum):
     INVENTORY_LEVEL = "inventory_level"
     ORDER = "order"
     RESERVATION = "reservation"
+    FULFILMENT = "fulfilment"
 
     @property
     def code(self) -> int:
@@ -36,6 +37,7 @@ _CODES = {
     EntityType.INVENTORY_LEVEL: 4,
     EntityType.ORDER: 5,
     EntityType.RESERVATION: 6,
+    EntityType.FULFILMENT: 7,
 }
 _TYPES = {code: kind for kind, code in _CODES.items()}
 

@@ -55,12 +55,27 @@ def reservation(sku: str, location: str, account: str, order_id: str, line_id: s
 def product(skus: Iterable[str], account: str, remote_id: str) -> str:
     """The smallest normalised SKU of its variants; without any SKU the product is its account's own."""
     normal = sorted(identity.normalise_sku(sku) for sku in skus if sku and sku.strip())
-    return identity.composite(normal[0]) if normal else identity.composite(account, remote_id)
+    return identity.composite(normal[0]) if normal else _own(account, remote_id)
 
 
 def order(account: str, remote_id: str) -> str:
-    """account~order id: an order belongs to the shop where it was placed."""
-    return identity.composite(account, remote_id)
+    """account:order id: an order belongs to the shop where it was placed.
+
+    One component, so that a shop's orders spread over all shards, and an order's fulfilments share its own.
+    """
+    return _own(account, remote_id)
+
+
+def fulfilment(order: str, account: str, remote_id: str) -> str:
+    """Order's golden id~account that ships~shipment id: in the shard of its order. `order` as `order` returns it."""
+    return identity.extend(order, account, remote_id)
+
+
+def _own(account: str, remote_id: str) -> str:
+    """Account names hold no colon, so no two records get one id."""
+    if not account or not remote_id:
+        raise identity.InvalidKey(f"a record of an account needs both names: {account!r}, {remote_id!r}")
+    return identity.composite(f"{account}:{remote_id}")
 
 
 # ----------------------------------------------------------------------------------------------- comparable values
@@ -104,6 +119,11 @@ def comparable_product(title: str | None, status: str) -> tuple[str, ...]:
 def comparable_order(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """The whole canonical record as JSON with sorted keys and decimals as text: an order has one origin only."""
     return (orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=_decimal_as_text).decode(),)
+
+
+def comparable_fulfilment(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The whole canonical record, as of an order: one shipper says it, and the shop is told."""
+    return comparable_order(fields)
 
 
 def comparable_reservation(quantity: Decimal) -> tuple[str, ...]:

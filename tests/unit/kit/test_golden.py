@@ -56,7 +56,7 @@ def test_a_product_is_its_smallest_sku_whatever_the_order() -> None:
 
 
 def test_a_product_without_sku_is_its_accounts_own() -> None:
-    assert golden.product(["", "  "], "shop", "1") == "shop~1"
+    assert golden.product(["", "  "], "shop", "1") == "shop:1"
 
 
 @pytest.mark.parametrize("sku", ["", "  "])
@@ -116,3 +116,16 @@ def test_an_orders_text_does_not_depend_on_the_order_of_its_fields() -> None:
 def test_a_value_without_canonical_text_is_refused() -> None:
     with pytest.raises(TypeError):
         golden.comparable_order({"a": object()})
+
+
+def test_a_fulfilment_is_in_the_shard_of_its_order_and_orders_of_one_shop_are_in_many() -> None:
+    orders = [GoldenKey("acme", EntityType.ORDER, golden.order("shop", str(number))) for number in range(100)]
+    shipped = [GoldenKey("acme", EntityType.FULFILMENT, golden.fulfilment(one.golden_id, "3pl", "7")) for one in orders]
+    assert [one.root for one in shipped] == [one.root for one in orders]
+    assert len({one.root for one in orders}) == 100
+
+
+@pytest.mark.parametrize(("account", "remote_id"), [("", "1"), ("shop", "")])
+def test_an_order_without_both_of_its_names_has_no_golden_id(account: str, remote_id: str) -> None:
+    with pytest.raises(InvalidKey):
+        golden.order(account, remote_id)

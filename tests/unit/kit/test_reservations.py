@@ -39,7 +39,7 @@ def test_a_line_holds_its_open_units_under_its_orders_clock() -> None:
         {
             "sku": "TEE-M",
             "location": "BER",
-            "order": "shop~42",
+            "order": "shop:42",
             "line": "1",
             "quantity": Decimal("2.5"),
             "fulfilled": Decimal("2.5"),

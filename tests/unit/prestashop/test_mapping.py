@@ -105,7 +105,7 @@ def test_prices_of_a_shop_with_gross_prices_include_tax() -> None:
 def test_a_variant_without_reference_has_an_empty_link_and_no_price() -> None:
     found = mapped(simple_product(reference=" "))
     assert one(found, EntityType.VARIANT).link == Link()
-    assert one(found, EntityType.PRODUCT).link == Link("shop-2~7")
+    assert one(found, EntityType.PRODUCT).link == Link("shop-2:7")
     assert not [each for each in found if each.type is EntityType.PRICE]
 
 
@@ -147,7 +147,7 @@ def test_the_location_of_the_setting_names_the_stock() -> None:
 
 def test_an_order_is_linked_to_the_shop_where_it_was_placed() -> None:
     order = mapped(records.order(rows("orders")[0]))[0]
-    assert order.link == Link("shop-2~37")
+    assert order.link == Link("shop-2:37")
     assert order.fields["number"] == "XKBKNABJK"
     assert (order.fields["status"], order.fields["financial_status"]) == ("OPEN", "PAID")
     assert order.fields["total"] == {"amount": Decimal("49.9"), "currency": "EUR", "tax": "INCLUDED"}

@@ -69,6 +69,7 @@ def test_the_byte_of_each_entity_type_is_its_own_for_ever() -> None:
         "inventory_level": 4,
         "order": 5,
         "reservation": 6,
+        "fulfilment": 7,
     }
     assert all(EntityType.from_code(kind.code) is kind for kind in EntityType)
     with pytest.raises(KeyError):

@@ -20,7 +20,7 @@ def order(file: str = "orders_updated", topic: str = "orders/updated", **changes
 
 def test_the_documented_minimal_order_is_mapped() -> None:
     record = order()
-    assert (record.remote_id, record.link.golden_id, record.clock) == ("5551000111222", "shop-1~5551000111222", NOON)
+    assert (record.remote_id, record.link.golden_id, record.clock) == ("5551000111222", "shop-1:5551000111222", NOON)
     assert record.fields["number"] == "#1042"
     assert record.fields["total"] == {"amount": Decimal("49.90"), "currency": "EUR", "tax": "INCLUDED"}
     assert record.fields["fulfilment_status"] == "UNFULFILLED"

@@ -116,7 +116,7 @@ def test_a_variant_without_sku_is_left_unlinked_and_its_siblings_go_on(sku: str 
 
 def test_a_product_without_any_sku_belongs_to_its_account() -> None:
     product = one(update(variants=[], variant_gids=[]), EntityType.PRODUCT)
-    assert product.link.golden_id == f"shop-1~{PRODUCT_ID}"
+    assert product.link.golden_id == f"shop-1:{PRODUCT_ID}"
 
 
 def test_a_product_whose_payload_leaves_variants_out_is_a_hint_to_read_it() -> None:
