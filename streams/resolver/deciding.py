@@ -78,7 +78,7 @@ class Decider:
         if row and code in self.stale:
             row = self.refold(shard, code, key, row).row
         merging = self._routes.merging.get(code)
-        before = Entity.unpack(row) if row else replace(EMPTY, layered=merging is not None)
+        before = Entity.unpack(row) if row else EMPTY._replace(layered=merging is not None)
         said = Observation(
             fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
         )
@@ -112,7 +112,7 @@ class Decider:
         moved = entity.winner != before.winner
         if _is_told(verdict, entity, groups, fact, always=moved or bool(asked)):
             source = Source(topic, shard.number, record.offset, fact[:16], said.account)
-            self._tell(shard, code, key, replace(verdict, entity=entity), source, asked, groups)
+            self._tell(shard, code, key, verdict._replace(entity=entity), source, asked, groups)
         return verdict.outcome, packed
 
     def _apply(
@@ -205,7 +205,7 @@ class Decider:
             return merged.verdict.entity, []
         entity, asked = self._merger.to_push(merging, merged, {account for route in found for account in route.to})
         if asked and not changed:
-            entity = replace(entity, golden_version=entity.golden_version + 1)
+            entity = entity._replace(golden_version=entity.golden_version + 1)
         for route in found:
             for account in asked:
                 if account in route.to:
@@ -247,7 +247,7 @@ class Decider:
             if not asked:
                 continue
             if not changed and not everybody:
-                after = replace(after, golden_version=after.golden_version + 1)
+                after = after._replace(golden_version=after.golden_version + 1)
             entity = after
             everybody += asked
             for account in asked:
@@ -318,7 +318,7 @@ class Decider:
                 entity, asked = self._route(shard, code, key, entity, fact, changed=changed)
         if entity.fingerprint == NOTHING:
             graves.bury(shard.rows, key, self._now())
-        verdict = replace(folded.verdict, entity=entity)
+        verdict = folded.verdict._replace(entity=entity)
         if winner is not None:
             nowhere = Source("", shard.number, -1, b"", b"")
             self._tell(shard, code, key, verdict, nowhere, asked, folded.groups)
