@@ -183,7 +183,7 @@ class Decider:
         mine = before.of(said.account)
         if mine is not None and mine.op is Op.UPSERT and said.account not in known:  # what it said was not kept then
             if said.version < mine.version:
-                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None, (), {}, {})
+                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None)
             if completeness == Completeness.PARTIAL:
                 raise Unfit("partial", f"of {key.decode()} some fields came, and what its account said of the others "
                             "was not kept before the policies changed; have the record read again")  # fmt: skip
