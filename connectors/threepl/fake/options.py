@@ -19,7 +19,7 @@ class Options(Tunable):
     `rival`: requests per second that somebody else takes; `hide_limit`: say nothing of the limit in the headers.
     Faults: `lost_replies` of the writes are carried out and then the connection is dropped; `server_errors` of the
     requests are answered 5xx and not carried out; `outage` answers 503 to everything; a request takes `latency` and
-    up to `jitter` before it is carried out, also when its sender has given up meanwhile.
+    up to `jitter`, a write `commit_delay` more, before it is carried out, also when its sender has given up meanwhile.
     Webhooks: see `connectors.kit.fakedelivery`. Work: an order is packed, shipped and delivered by itself, a step
     every `work_after` seconds; 0 leaves it to edits.
     """
@@ -44,6 +44,7 @@ class Options(Tunable):
 
     latency: float = 0.0
     jitter: float = 0.0
+    commit_delay: float = 0.0
     lost_replies: float = 0.0
     server_errors: float = 0.0
     outage: bool = False

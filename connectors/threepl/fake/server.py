@@ -107,7 +107,7 @@ class FakeThreePl:
         self.requests += 1
         call = _call(request, await request.read())
         options, chance = self.options, self._random.random
-        delay = options.latency + chance() * options.jitter
+        delay = options.latency + chance() * options.jitter + call.is_write * options.commit_delay
         fails, lost = chance() < options.server_errors, chance() < options.lost_replies
         if (wait := self.limit.take()) > 0:
             return self._reply(refusal(ApiError(429, "rate_limited", "Too many requests")), wait)
