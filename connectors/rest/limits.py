@@ -36,7 +36,7 @@ def retry_after(response: Response) -> float | None:
         return _bounded(seconds)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
     until = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return _bounded(until.timestamp() - response.received_at / 1_000_000)
