@@ -179,7 +179,8 @@ class CanonicalMapping(Protocol):
 class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
     units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
-    unanswered request may have changed something."""
+    unanswered request may have changed something. `key`: the idempotency key it carries, so that it is known how long
+    the vendor remembers it; a command's depends on `op_id` alone, a set's on the content as well."""
 
     method: str
     path: str
@@ -190,6 +191,7 @@ class Request:
     body: bytes = b""
     cost: float = 1.0
     writes: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

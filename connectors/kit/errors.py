@@ -4,6 +4,7 @@ SluiceError
   Retry                 wait, then the same again
     Throttled           ... not before `retry_after` seconds
     Unavailable         ... the other side is away (connect, timeout, 5xx)
+    Conflict            ... from a fresh look: what it was based on has changed there
   OutcomeUnknown        the request may have been carried out: verify or repeat by the operation's rule
   Skip                  count it and go on; nothing is lost by it
   DeadLetter            this record can never succeed: keep it with its reason and go on
@@ -54,6 +55,12 @@ class Unavailable(Retry):
     """The other side is away; nothing was carried out."""
 
     reason = "unavailable"
+
+
+class Conflict(Retry):
+    """What the request was based on has changed at the other side; nothing was carried out."""
+
+    reason = "conflict"
 
 
 class OutcomeUnknown(SluiceError):

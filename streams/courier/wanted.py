@@ -40,6 +40,7 @@ def from_push(codec: Codec, value: bytes | None, origin: Origin, *, bulk: bool) 
             wanted_at=micros(task["wanted_at"]),
             origin=origin,
             operation_id=operation_id,
+            expires_at=micros(task["expires_at"]) if task.get("expires_at") else 0,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise Invalid(f"not a push task: {type(error).__name__}: {error}") from error
