@@ -193,9 +193,10 @@ def pack_intent(intent: Intent) -> bytes:
 
 def unpack_intent(data: bytes) -> Intent:
     """Raises InvalidRow."""
-    (row, op_id, version, epoch, sent_at, use, frozen), (body_hash, *bodies) = _unpack(data, "intent")
-    requests = tuple(Frozen(*one, body) for one, body in zip(frozen, bodies, strict=True))
-    return Intent(row, op_id, version, body_hash, epoch, sent_at, *use, requests)
+    (row, op_id, version, epoch, sent_at, use, sent), (body_hash, *bodies) = _unpack(data, "intent")
+    frozen = tuple(Frozen(how, path, query, body) for (how, path, query), body in zip(sent, bodies, strict=True))
+    vendor_key, first_use, route, is_open = use
+    return Intent(row, op_id, version, body_hash, epoch, sent_at, vendor_key, first_use, route, is_open, frozen)
 
 
 def pack_applied(applied: Applied) -> bytes:

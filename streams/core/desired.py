@@ -227,6 +227,26 @@ def kill(task: Task, reason: str) -> Task:
     return replace(task, wanted=replace(task.wanted, value=b""), status=Status.DEAD, not_before=NEVER, reason=reason)
 
 
+class Verdict(StrEnum):
+    """What a person decides about a parked row."""
+
+    RETRY = "retry"  # send it again
+    DONE = "done"  # it was carried out
+    DISCARD = "discard"  # give it up
+
+
+def judge(task: Task, verdict: Verdict) -> Task | None:
+    """What remains of a parked row. The caller notes a version that is `DONE` as applied, and keeps the bytes of one
+    that is discarded."""
+    match verdict:
+        case Verdict.RETRY:
+            return Task(task.wanted)
+        case Verdict.DONE:
+            return succeed(task)
+        case Verdict.DISCARD:
+            return kill(task, DISCARDED)
+
+
 def _caught_up(task: Task) -> Task:
     if task.later is None:
         return task
