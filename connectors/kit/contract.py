@@ -180,7 +180,9 @@ class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
     units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
     unanswered request may have changed something. `charges`: the expected charge in each named bucket of the budget
-    (Budget.also); 1 in those it does not name, 0 where this request is not charged."""
+    (Budget.also); 1 in those it does not name, 0 where this request is not charged. `key`: the idempotency key it
+    carries, so that it is known how long the vendor remembers it; a command's depends on `op_id` alone, a set's on the
+    content as well."""
 
     method: str
     path: str
@@ -192,6 +194,7 @@ class Request:
     cost: float = 1.0
     writes: bool = False
     charges: Mapping[str, float] = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
