@@ -161,6 +161,6 @@ async def test_what_the_warehouse_refuses_is_a_dead_letter_with_its_own_words(ha
     handover.run.push(handover.command(ORDERS[0], 2, units=7))
     await handover.run.until(lambda: handover.run.ledger().get("dead", 0) == 1)
     (letter,) = [CODEC.decode(one.value or b"") for one in handover.run.shard.outputs("dead-letters.v1")]
-    assert letter["reason"] == "conflict"
+    assert letter["reason"] == "order_not_open"
     assert "order_not_open: Order ORD-1 is shipped" in letter["detail"]
     assert not list(handover.run.shard.rows.scan(rows.INTENT))

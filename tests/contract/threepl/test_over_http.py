@@ -263,9 +263,9 @@ async def test_a_second_request_with_a_key_that_is_at_work_is_asked_to_come_back
     fake.options.change({"latency": 0.1})
     replies = await asyncio.gather(*(sends(account)(create) for _ in range(2)))
     busy = next(reply for reply in replies if reply.status == 409)
-    with pytest.raises(errors.Retry) as caught:
+    with pytest.raises(errors.Conflict) as caught:
         flow.send(busy)
-    assert caught.value.reason == "retry_now"
+    assert caught.value.reason == "request_in_progress"
     assert len(fake.shop.orders) == 1
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from connectors.kit.contract import Account, Request
-from connectors.rest.api import Api, Credential, Rate
-from connectors.rest.outcomes import ErrorBody, Meaning, Outcomes
+from connectors.kit.contract import Account, Budget, Request
+from connectors.kit.outcomes import Meaning, Rule
+from connectors.rest.api import Api, Credential
+from connectors.rest.outcomes import ErrorBody, Outcomes
 
 API = Api(
     vendor="acme",
     credential=Credential("key", header="x-api-key", scheme=""),
-    rate=Rate(5.0, 10.0, 2),
+    budget=Budget("rate", 5.0, 10.0, 2),
     base="/api/v2",
     outcomes=Outcomes(
         body=ErrorBody(("errors", 0, "code"), ("errors", 0, "text")),
-        by_code={"busy": Meaning.RETRY_NOW, "taken": Meaning.CONFLICT, "missing": Meaning.GONE},
-        by_status={420: Meaning.THROTTLED},
+        by_code={
+            "busy": Rule(Meaning.RETRY_NOW, "busy"),
+            "taken": Rule(Meaning.CONFLICT),
+            "missing": Rule(Meaning.GONE),
+        },
+        by_status={420: Rule(Meaning.THROTTLED)},
     ),
     idempotency_header="x-request-key",
 )

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from connectors.kit import errors
 from connectors.kit.contract import Request, Response
+from connectors.kit.outcomes import Meaning
 from connectors.kit.testing import refusal, response
 from connectors.rest.api import Credential
-from connectors.rest.outcomes import PROBLEM, Meaning, Outcomes, lookup
+from connectors.rest.outcomes import PROBLEM, Outcomes, lookup
 from tests.unit.rest.support import ACCOUNT, API, READ, WRITE, either
 
 
@@ -38,6 +39,7 @@ def test_a_write_carries_its_operation_where_the_vendor_looks_for_it() -> None:
     assert WRITE.writes
     assert not READ.writes
     assert "x-request-key" not in READ.headers
+    assert (WRITE.key, READ.key) == ("op-1", "")
 
 
 def test_the_newest_secret_is_the_credential() -> None:
@@ -62,12 +64,15 @@ def test_an_account_without_its_secret_is_misconfigured() -> None:
         (403, "", errors.Unauthorised, "unauthorised"),
         (302, "", errors.Misconfigured, "misconfigured"),
         (404, "missing", errors.Unlinkable, "unlinkable"),
+        (404, "other", errors.Unlinkable, "unlinkable"),
         (404, "", errors.Misconfigured, "misconfigured"),
         (405, "", errors.Misconfigured, "misconfigured"),
-        (408, "", errors.Retry, "retry_now"),
-        (409, "taken", errors.Invalid, "conflict"),
-        (409, "busy", errors.Retry, "retry_now"),
-        (412, "", errors.Invalid, "conflict"),
+        (402, "", errors.Misconfigured, "payment_required"),
+        (408, "", errors.Conflict, "request_timeout"),
+        (409, "strange", errors.Invalid, "conflict"),
+        (409, "taken", errors.Conflict, "conflict"),
+        (409, "busy", errors.Conflict, "busy"),
+        (412, "", errors.Conflict, "conflict"),
         (420, "", errors.Throttled, "throttled"),
         (422, "", errors.Invalid, "invalid"),
         (429, "", errors.Throttled, "throttled"),
@@ -122,7 +127,7 @@ def test_a_success_that_cannot_be_read_is_none(body: bytes) -> None:
 @given(st.integers(100, 999), st.binary(max_size=60), st.sampled_from([READ, WRITE]))
 def test_every_reply_has_a_meaning_and_every_failure_an_error(status: int, body: bytes, request: Request) -> None:
     reply = response(status, body)
-    if API.outcomes.meaning(reply) is Meaning.SUCCESS:
+    if API.outcomes.rule(reply).meaning is Meaning.SUCCESS:
         assert 200 <= status < 300
     else:
         error = API.outcomes.error(request, reply)
@@ -138,3 +143,22 @@ def test_every_reply_has_a_meaning_and_every_failure_an_error(status: int, body:
 def test_a_path_into_anything_finds_something_or_nothing(value: object) -> None:
     assert lookup({"a": [value]}, ("a", 0)) == value
     lookup(value, ("errors", 0, "code"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "7"}, 7.0),
+        ({"x_ratelimit_reset": "9", "x_ratelimit_remaining": "0"}, 9.0),
+        ({"retry_after": "7", "x_ratelimit_reset": "9", "x_ratelimit_remaining": "0"}, 7.0),
+        ({}, None),
+    ],
+)
+def test_a_refusal_waits_as_told_else_until_the_quota_is_whole_again(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    reply = said(429, **headers)
+    error = API.outcomes.error(WRITE, reply)
+    assert isinstance(error, errors.Throttled)
+    assert (error.retry_after, API.feedback(reply).retry_after) == (seconds, seconds)
+    assert API.feedback(said(200, **headers)).retry_after == (7.0 if "retry_after" in headers else None)

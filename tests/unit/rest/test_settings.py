@@ -11,8 +11,8 @@ from tests.unit.rest.support import API, account
 
 
 def test_the_bucket_is_the_vendors_unless_the_account_says_otherwise() -> None:
-    assert settings.budget(account(), API.rate) == Budget("rate", 5.0, 10.0, 2)
-    assert settings.budget(account(rate="50", burst="5", max_in_flight="9"), API.rate) == Budget("rate", 50.0, 5.0, 9)
+    assert settings.budget(account(), API.budget) == Budget("rate", 5.0, 10.0, 2)
+    assert settings.budget(account(rate="50", burst="5", max_in_flight="9"), API.budget) == Budget("rate", 50.0, 5.0, 9)
 
 
 @pytest.mark.parametrize(
