@@ -22,8 +22,8 @@ WANTED = Wanted(
 
 def flow(*requests: Request) -> Generator[Request, Response, None]:
     """Sends these."""
-    for request in requests:
-        yield request  # noqa: UP028 - a tuple takes no replies
+    for request in requests:  # noqa: UP028 - a tuple takes no replies
+        yield request
 
 
 def sent(known: Intent | None, request: Request) -> Intent:
