@@ -15,7 +15,7 @@ from connectors.kit.operations import InDoubt, Operation
 from streams.core.courier_rows import Frozen, Intent
 from streams.core.desired import Kind, Wanted
 
-_MARGIN = 0.9  # of a vendor's retention: its clock and ours differ, and the repetition takes time as well
+TRUSTED = 0.9  # of a vendor's retention: its clock and ours differ, and the repetition takes time as well
 
 
 def intend(known: Intent | None, wanted: Wanted, sending: Request, nth: int, *, epoch: int, now: float) -> Intent:
@@ -85,5 +85,5 @@ def resolution(operation: Operation, intent: Intent | None, *, now: float, expir
         return InDoubt.REPEAT
     if intent is None or not intent.vendor_key:
         return operation.forgotten
-    remembered = now - intent.first_use < operation.key_life * _MARGIN
+    remembered = now - intent.first_use < operation.key_life * TRUSTED
     return InDoubt.SAME_KEY if remembered else operation.forgotten

@@ -9,6 +9,7 @@ from schemas.entities import Lane
 from streams.core import courier_rows as rows
 from streams.core import desired, intents
 from streams.core.desired import Applied, Effect, Kind, Status, Task, Verdict, Wanted
+from streams.core.entityturns import EntityTurns
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.courier.setup import reference
 from streams.shard.api import Rows
@@ -21,14 +22,14 @@ class Table:
 
     A row in flight lives in memory: what a crash leaves is the row before, and its intent when a write had begun.
     Rows of one entity take turns: while one is in flight, in doubt or waits for a person's word on its doubt, no other
-    begins, so an entity never has two open intents.
+    begins, so an entity never has two open intents. Its commands go in the order of their versions.
     """
 
     def __init__(self, store: Rows) -> None:
         self._rows = store
         self._ledger = LedgerBuffer()
         self._running: dict[tuple[str, str], Task] = {}
-        self._turns: dict[tuple[str, str], str] = {}  # (account, entity) -> the row whose turn it is
+        self._turns = EntityTurns()
 
     # -- reading
 
@@ -52,12 +53,12 @@ class Table:
 
     def waits_for(self, account: str, task: Task) -> str:
         """The row of the same entity that has to be settled first; empty when there is none."""
-        holder = self._turns.get((account, task.wanted.subject), "")
-        return "" if holder == task.wanted.row else holder
+        wanted = task.wanted
+        return self._turns.before((account, wanted.subject), wanted.row, command=wanted.kind is Kind.COMMAND)
 
     def is_free(self, account: str, subject: str) -> bool:
         """Whether no row of the entity is open."""
-        return (account, subject) not in self._turns
+        return self._turns.is_free((account, subject))
 
     # -- work comes in
 
@@ -169,10 +170,11 @@ class Table:
     def recover(self, account: str, quarantine: float) -> Iterator[tuple[str, Task]]:
         """All rows of an account after a restart. An open intent may still land until it is `quarantine` s old."""
         self._running = {key: task for key, task in self._running.items() if key[0] != account}
-        self._turns = {key: row for key, row in self._turns.items() if key[0] != account}
+        self._turns.forget(account)
         for key, data in list(self._rows.scan(rows.key(rows.TASK, account))):
             row = rows.rest_of(key)[0]
             task = self._recovered(account, row, rows.unpack_task(data), quarantine)
+            self._note_command(account, task)
             yield row, task
 
     def _recovered(self, account: str, row: str, task: Task, quarantine: float) -> Task:
@@ -202,7 +204,10 @@ class Table:
         return after
 
     def _end(self, account: str, row: str, before: Task, after: Task | None) -> Task | None:
-        self._turns.pop((account, before.wanted.subject), None)
+        entity = (account, before.wanted.subject)
+        self._turns.release(entity)
+        if after is None or after.status is Status.DEAD:
+            self._turns.drop(entity, row)
         self._rows.delete(rows.key(rows.INTENT, account, row))
         if after is None:
             self._rows.delete(rows.key(rows.TASK, account, row))
@@ -212,7 +217,12 @@ class Table:
 
     def _hold(self, account: str, task: Task) -> None:
         if task.wanted.kind is not Kind.FETCH:
-            self._turns[account, task.wanted.subject] = task.wanted.row
+            self._turns.hold((account, task.wanted.subject), task.wanted.row)
+
+    def _note_command(self, account: str, task: Task) -> None:
+        wanted = task.wanted
+        if wanted.kind is Kind.COMMAND and task.status is not Status.DEAD:
+            self._turns.add((account, wanted.subject), wanted.row, wanted.version)
 
     def _confirm(self, account: str, row: str, task: Task, at: int) -> None:
         confirmed = desired.confirm(self.applied(account, row), task.wanted, at=at)
@@ -221,6 +231,7 @@ class Table:
     def _save(self, account: str, row: str, task: Task) -> None:
         if (account, row) in self._running:
             self._running[account, row] = task
+        self._note_command(account, task)
         self._put(account, row, task)
 
     def _put(self, account: str, row: str, task: Task) -> None:

@@ -13,53 +13,41 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
-import yaml
 
-from connectors.kit.contract import Account
-from schemas.entities import EntityType
-from schemas.identity import GoldenKey
-from schemas.registry import open_codec
-from schemas.topics import PROFILES
 from streams.core.ledger import Book, balance, total
 from streams.runtime import ledgerbook
-from streams.runtime.supervise import Supervisor
 from streams.runtime.topicreader import TopicReader
 from streams.stack import Endpoints
-from streams.stack.ports import free_ports
-from streams.testing import desk, oracle, truth
+from streams.testing import oracle, truth
 from streams.testing.broker import endpoints
-from streams.testing.desk import Desk
-from streams.testing.http import get
 from streams.testing.oracle import Finding, Report
-from streams.testing.prepare import prepare
+from streams.testing.wishes import Wishes
+from streams.testing.yard import PLACE, SHOPS, VENDORS, WAREHOUSE, Yard, until
 
-TENANT, SHOP, OFFICE, PLACE = "acme", "shop", "office", "BER"
-PROFILE = PROFILES["development"]
-SKUS = 8
-RATE = 30.0  # tasks per second and account: each entity changes several times while one write of it is in doubt
 BETWEEN = (0.4, 2.5)  # seconds between two kills; a courier needs about 2 to work again, so some never get to
-READY, PATIENCE = 60.0, 120.0  # seconds
-TIMEOUT = 2.0  # seconds the couriers wait for a reply
-FAULTS = {"lost_replies": 0.08, "server_errors": 0.03, "latency": 0.01, "jitter": 0.05}
+PATIENCE = 120.0  # seconds
 
 
 @dataclass(slots=True)
 class Score:
-    """What a run came to. `accepted`: writes the vendors carried out; `repeated`: those of a version they had already;
-    `lost_replies`: writes and reads that were carried out and not answered."""
+    """What a run came to. `accepted`: sets the shops carried out; `repeated`: those of a version they had already;
+    `commands`: asked for, each of which must have taken effect once; `lost_replies`: requests that were carried out and
+    not answered."""
 
     seed: int
     kills: int = 0
     tasks: int = 0
     accepted: int = 0
     repeated: int = 0
+    commands: int = 0
+    commands_repeated: int = 0
+    commands_lost: int = 0
     lost_replies: int = 0
     regressions: int = 0
     wrong_final: int = 0
@@ -73,175 +61,6 @@ class Score:
             self.wrong_final += len(finding.violations) * (finding.invariant == "I2")
             if not finding.passed:
                 self.failed += (f"{finding.invariant} {finding.title}: {list(finding.violations[:3])}",)
-
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """A fake vendor behind an account. `options` are its own, `settings` and `secrets` those of the account."""
-
-    account: str
-    platform: str
-    options: Mapping[str, Any]
-    settings: Mapping[str, str]
-    secrets: Mapping[str, str]
-
-
-VENDORS = (
-    Vendor(
-        SHOP,
-        "shopify",
-        {"bucket": 1000.0, "restore_rate": 400.0, "access_token": "shpat_fake"},
-        {
-            "shop_domain": "sluice-fake.myshopify.com", "currency": "EUR", "taxes_included": "true",
-            "locations": f"655441491={PLACE}", "ignored_locations": "655441492", "poll_interval": "3600",
-            "bucket": "1000", "restore_rate": "400",
-        },
-        {"access_token": "shpat_fake"},
-    ),
-    Vendor(
-        OFFICE,
-        "prestashop",
-        {"rate": 60.0, "burst": 60.0, "location": PLACE, "key": "FAKEPRESTASHOPWEBSERVICEKEY00001"},
-        {
-            "currency": "EUR", "timezone": "Europe/Paris", "price_tax": "INCLUDED", "location": PLACE, "rate": "50",
-            "burst": "30", "poll_interval": "3600", "scan_interval": "3600",
-        },
-        {"webservice_key": "FAKEPRESTASHOPWEBSERVICEKEY00001"},
-    ),
-)  # fmt: skip
-
-
-class Yard:
-    """Fake vendors and their couriers. `say` reports progress in a sentence."""
-
-    def __init__(self, folder: Path, where: Endpoints, prefix: str, seed: int, say: Callable[[str], None]) -> None:
-        self.folder, self.prefix = folder, prefix
-        self.kafka = {"bootstrap.servers": where.bootstrap}
-        self.tree = Supervisor(folder / "logs", report=say)
-        self._where, self._seed = where, seed
-        ports = dict(zip((one.account for one in VENDORS), free_ports(len(VENDORS)), strict=True))
-        self._ports = ports
-        self.urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        self.accounts = {one.account: Account(TENANT, one.account, one.platform, "") for one in VENDORS}
-        self.couriers = [f"courier-{one.platform}" for one in VENDORS]
-        prepare(where.bootstrap, where.registry, prefix, PROFILE)
-        self.codec = open_codec(where.registry, folder / "schemas")
-
-    def start(self) -> None:
-        """Vendors, links, couriers. Raises RuntimeError when somebody does not get ready."""
-        for vendor in VENDORS:
-            self._start_vendor(vendor)
-        (self.folder / "sluice.yaml").write_text(yaml.safe_dump(self._config()))
-        until(lambda: all(self.state(name) for name in self.accounts), "the fake vendors answer")
-        self.desk = Desk(self.kafka, self.codec, self.prefix, PROFILE)
-        for name in self.accounts:
-            self._link(name)
-        self.desk.flush()
-        for vendor in VENDORS:
-            command = [sys.executable, "-m", "streams.cli.main", "run", "courier", "--platform", vendor.platform]
-            self.tree.start(f"courier-{vendor.platform}", command, self.environment(f"courier-{vendor.platform}"))
-        until(lambda: all(self._works(name) for name in self.couriers), "the couriers get their shards", self.watch)
-
-    def watch(self) -> None:
-        """Start again what was killed."""
-        self.tree.watch()
-        time.sleep(0.02)
-
-    def state(self, account: str) -> Mapping[str, Any]:
-        """What a vendor holds; empty when it does not answer."""
-        return dict(get(f"{self.urls[account]}/_fake/state") or {})
-
-    def stats(self, account: str) -> Mapping[str, Any]:
-        """A vendor's counters."""
-        return dict(get(f"{self.urls[account]}/_fake/stats") or {})
-
-    def journal(self, account: str) -> list[Mapping[str, Any]]:
-        """Every write a vendor accepted, in order."""
-        return list(get(f"{self.urls[account]}/_fake/journal") or [])
-
-    def environment(self, name: str) -> dict[str, str]:
-        """SLUICE_* of one process, or of commands run beside it."""
-        return {
-            "SLUICE_BOOTSTRAP": self._where.bootstrap,
-            "SLUICE_REGISTRY": self._where.registry,
-            "SLUICE_TOPIC_PREFIX": self.prefix,
-            "SLUICE_CONFIG_FILE": str(self.folder / "sluice.yaml"),
-            "SLUICE_STATE_DIR": str(self.folder / "state"),
-            "SLUICE_SCHEMA_CACHE": str(self.folder / "schemas"),
-            "SLUICE_INSTANCE_ID": name,
-            "SLUICE_HTTP_HOST": "127.0.0.1",
-            "SLUICE_HEALTH_PORT_BASE": "0",
-            "SLUICE_VENDOR_TIMEOUT": str(TIMEOUT),
-            "SLUICE_COURIER_QUARANTINE_MARGIN": "1",  # the fakes carry out at once what they carry out
-            "SLUICE_TRANSACTION_TIMEOUT_MS": "15000",
-        }
-
-    def _start_vendor(self, vendor: Vendor) -> None:
-        options = {**FAULTS, **vendor.options}
-        pairs = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
-        port = str(self._ports[vendor.account])
-        command = [
-            sys.executable,
-            "-m",
-            f"connectors.{vendor.platform}.fake",
-            "--port",
-            port,
-            "--seed",
-            str(self._seed),
-        ]
-        self.tree.start(f"fake-{vendor.platform}", [*command, "--products", str(SKUS), *pairs])
-
-    def _config(self) -> dict[str, Any]:
-        accounts = {
-            one.account: {
-                "platform": one.platform,
-                "base_url": self.urls[one.account],
-                "settings": dict(one.settings),
-                "secrets": {name: [f"value:{value}"] for name, value in one.secrets.items()},
-            }
-            for one in VENDORS
-        }
-        return {"tenants": {TENANT: {"accounts": accounts}}, "policies": {"revision": 1}}
-
-    def _link(self, account: str) -> None:
-        for sku, ids in self.state(account)["variants"].items():
-            aliases = {name: str(value) for name, value in ids.items() if name != "id"}
-            self.desk.link(self.accounts[account], GoldenKey(TENANT, EntityType.VARIANT, sku), str(ids["id"]), aliases)
-
-    def _works(self, name: str) -> bool:
-        return b"shards assigned" in self.tree.children[name].log.read_bytes()
-
-
-class Wishes:
-    """Tasks at a rate, when `step` is called; remembers what every account should hold in the end."""
-
-    def __init__(self, yard: Yard, seed: int) -> None:
-        self._yard = yard
-        self._random = random.Random(seed)
-        self._began = time.monotonic()
-        self._made = 0
-        self.wanted: dict[str, dict[str, str]] = {name: {} for name in yard.accounts}
-
-    def step(self) -> None:
-        """Make the tasks that are due now."""
-        due = int((time.monotonic() - self._began) * RATE)
-        while self._made < due:
-            self._made += 1
-            for name in self._yard.accounts:
-                self._ask(name)
-        self._yard.desk.flush()
-
-    def _ask(self, name: str) -> None:
-        sku, number = f"SKU-{self._random.randrange(SKUS)}", self._random.randrange(1, 100_000)
-        account = self._yard.accounts[name]
-        if self._random.random() < 0.5:
-            fields: dict[str, Any] = {"available": Decimal(number), "sku": sku, "location": PLACE, "tracked": True}
-            self._yard.desk.ask(account, desk.stock(TENANT, sku, PLACE), fields)
-            self.wanted[name][f"{truth.STOCK} {sku}"] = str(number)
-        else:
-            money = {"amount": Decimal(number), "currency": "EUR", "tax": "INCLUDED"}
-            self._yard.desk.ask(account, desk.price(TENANT, sku), {"amount": money, "sku": sku})
-            self.wanted[name][f"{truth.PRICE} {sku}"] = str(number)
 
 
 def run(where: Endpoints, kills: int, seed: int, *, say: bool = True) -> Score:
@@ -294,7 +113,7 @@ def _places(yard: Yard, wishes: Wishes) -> tuple[dict[str, str], dict[str, dict[
     """What should be held and what is, by account and item."""
     should = {f"{name} {item}": value for name, items in wishes.wanted.items() for item, value in items.items()}
     held: dict[str, str] = {}
-    for name in yard.accounts:
+    for name in SHOPS:
         state = yard.state(name)
         for sku, value in state.get("prices", {}).items():
             held[f"{name} {truth.PRICE} {sku}"] = truth.plain(value)
@@ -323,7 +142,7 @@ def _open(yard: Yard) -> list[str]:
 
 
 def _verdict(yard: Yard, wishes: Wishes, score: Score) -> Report:
-    edits = [edit for name in yard.accounts for edit in truth.edits(name, yard.journal(name))]
+    edits = [edit for name in SHOPS for edit in truth.edits(name, yard.journal(name))]
     applied = truth.applied(edits)
     score.tasks = yard.desk.given.total()
     score.accepted, score.repeated = len(applied), len(applied) - len(set(applied))
@@ -333,6 +152,7 @@ def _verdict(yard: Yard, wishes: Wishes, score: Score) -> Report:
         f"{account}: {n} {what}" for account, sums in book.items() for what in ("dead", "parked") if (n := sums[what])
     ]
     report = Report()
+    report.add(_once(yard, wishes, score))
     report.add(oracle.converged(*_places(yard, wishes)))
     report.add(oracle.monotone(applied))
     report.add(Finding("I6", "the couriers' book closes on what they were given", score.tasks, tuple(_open(yard))))
@@ -340,26 +160,22 @@ def _verdict(yard: Yard, wishes: Wishes, score: Score) -> Report:
     return report
 
 
-def until(
-    holds: Callable[[], Any],
-    what: str,
-    meanwhile: Callable[[], None] = lambda: None,
-    patience: float = READY,
-    *,
-    strict: bool = True,
-) -> bool:
-    """Wait until it holds. Raises RuntimeError after `patience` seconds when `strict`, else returns False."""
-    deadline = time.monotonic() + patience
-    while not holds():
-        if time.monotonic() > deadline:
-            if strict:
-                raise RuntimeError(f"not within {patience:.0f} s: {what}")
-            return False
-        look_again = time.monotonic() + 0.5
-        while time.monotonic() < look_again:
-            meanwhile()
-            time.sleep(0.02)
-    return True
+def _once(yard: Yard, wishes: Wishes, score: Score) -> Finding:
+    """I4: every command has taken effect once, those of one order one after the other."""
+    effects = [entry for entry in yard.journal(WAREHOUSE) if entry["actor"] == "api"]
+    counts = Counter(str(entry["request_id"]) for entry in effects)
+    repeated = [name for name, count in counts.items() if count > 1]
+    lost = [name for name in wishes.commands if not counts[name]]
+    score.commands, score.commands_repeated, score.commands_lost = len(wishes.commands), len(repeated), len(lost)
+    newest: dict[str, int] = {}
+    late = []
+    for entry in effects:
+        number = int(entry["request_id"].removeprefix("order-"))
+        if number < newest.get(entry["remote_id"], number):
+            late.append(f"{entry['request_id']} after order-{newest[entry['remote_id']]}")
+        newest[entry["remote_id"]] = number
+    wrong = [f"{name} twice" for name in repeated] + [f"{name} not at all" for name in lost] + late
+    return Finding("I4", "every command takes effect once and in its turn", len(wishes.commands), tuple(wrong))
 
 
 @click.command()

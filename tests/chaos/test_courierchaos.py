@@ -15,7 +15,8 @@ KILLS, SEED = 6, 7
 def test_couriers_that_die_at_random_moments_apply_nothing_backwards_and_lose_nothing(endpoints: Endpoints) -> None:
     score = courierchaos.run(endpoints, KILLS, SEED, say=False)
     assert score.failed == (), f"seed {SEED}"
-    assert (score.regressions, score.wrong_final) == (0, 0)
+    assert (score.regressions, score.wrong_final, score.commands_repeated, score.commands_lost) == (0, 0, 0, 0)
     assert score.kills == KILLS
     assert score.lost_replies >= 3
     assert score.accepted > 50
+    assert score.commands > 20

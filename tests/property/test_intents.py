@@ -1,6 +1,6 @@
 """Laws of intents: a crash at any commit, replies lost before or after the fact, requests that land late, refusals of
-every kind. No entity ever has two open intents, nothing is sent without one, a command takes effect once, a set never
-goes back, and the book closes."""
+every kind. No entity ever has two open intents, nothing is sent without one, a command takes effect once and after
+those before it, a set never goes back, and the book closes."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ class Run:
     asked: list[bytes] = field(default_factory=list)
     versions: Counter[str] = field(default_factory=Counter)
     commands: int = 0
+    entity_of: dict[str, str] = field(default_factory=dict)
 
     async def begin(self) -> Run:
         self.world = World(max_in_flight=8)
@@ -102,6 +103,7 @@ class Run:
             self.push(task(value, self.versions[value]))
         elif what == "command":
             self.commands += 1
+            self.entity_of[f"ship-{self.commands}"] = value
             self.push(command(value, f"ship-{self.commands}", self.commands))
         elif what == "wait":
             await world.advance(value)
@@ -193,6 +195,12 @@ def sets_never_went_back_and_arrived(run: Run) -> None:
         assert versions[-1:] == [run.versions[entity]][: run.versions[entity]]
 
 
+def commands_of_an_entity_keep_their_order(run: Run) -> None:
+    for entity in ENTITIES:
+        mine = [int(name.removeprefix("ship-")) for name in run.world.shop.op_ids if run.entity_of[name] == entity]
+        assert mine == sorted(mine)
+
+
 def the_book_closes(run: Run) -> None:
     book = run.world.ledger()
     assert book.get("received", 0) == len(run.asked)
@@ -207,6 +215,7 @@ def test_commands_take_effect_exactly_once_and_sets_never_go_back(
 ) -> None:
     run = asyncio.run(live(declared, steps))
     sets_never_went_back_and_arrived(run)
+    commands_of_an_entity_keep_their_order(run)
     the_book_closes(run)
     assert Counter(run.world.shop.op_ids) == Counter({f"ship-{n + 1}": 1 for n in range(run.commands)})
     assert list(run.world.shard.rows.scan(rows.TASK)) == []

@@ -34,8 +34,8 @@ class Keyed(ScriptedPlatform):
         made_at = self.shop.clock.now()
         said = {"key": write.golden_key, "version": write.golden_version, "op_id": write.op_id, "made_at": made_at}
         name = write.op_id if "ship" in write.op_id else f"{write.op_id}#{write.golden_version}"
-        sent = Request("POST", "set", "set", "/set", {"made-at": str(made_at)}, {}, orjson.dumps(said), 1.0, True, name)
-        check((yield sent))
+        headers, body = {"made-at": str(made_at)}, orjson.dumps(said)
+        check((yield Request("POST", "set", "set", "/set", headers, body=body, writes=True, key=name)))
         return Written()
 
 
