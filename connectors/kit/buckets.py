@@ -85,6 +85,11 @@ class Buckets:
         """Nothing starts before `until`."""
         self._pacers[OWN].block(until)
 
+    @property
+    def blocked_until(self) -> float:
+        """The end of the longest block of the account's own bucket; 0 when there never was one."""
+        return self._pacers[OWN].snapshot()["blocked_until"]
+
     def snapshot(self) -> dict[str, float]:
         """The numbers of the account's own bucket, and `name/number` of each other one."""
         numbers = self._pacers[OWN].snapshot()
