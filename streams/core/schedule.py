@@ -13,7 +13,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from connectors.kit.errors import Misconfigured
@@ -68,6 +68,7 @@ class Schedule:
         self._age_after = age_after
         self._floors = {lane: floors[lane] for lane in list(Lane)[1:] if floors.get(lane)}
         self._hours = dict(hours or {})
+        self._prices: dict[str, float] = {}
         self._holds: dict[str, float] = {}
         self._held: dict[Node[_Entry], tuple[Lane, float]] = {}
         self._wake_at = math.inf
@@ -101,11 +102,15 @@ class Schedule:
         if entry is not None:
             entry.alive = False
 
+    def price(self, share: str, cost: float) -> None:
+        """All work of this share, whatever it was put with, is expected to cost so much."""
+        self._prices[share] = cost
+
     def peek(self, now: float) -> Item | None:
-        """What `take` would return now."""
+        """What `take` would return now, at the price of its share."""
         self._admit(now)
         chosen = self._choose()
-        return None if chosen is None else chosen[2].item
+        return None if chosen is None else self._priced(chosen[2].item)
 
     def take(self, now: float) -> Item | None:
         """Remove and return the next work that is due, or None."""
@@ -114,11 +119,12 @@ class Schedule:
         if chosen is None:
             return None
         lane, node, entry = chosen
-        self._charge(lane, entry.item.cost)
-        self._lanes[lane].pop(node, entry.item.cost)
+        item = self._priced(entry.item)
+        self._charge(lane, item.cost)
+        self._lanes[lane].pop(node, item.cost)
         entry.alive = False
-        del self._entries[entry.item.key]
-        return entry.item
+        del self._entries[item.key]
+        return item
 
     def next_due(self) -> float | None:
         """When work that is not due, or held, can next be taken; None when there is none or only `release` can tell."""
@@ -209,9 +215,16 @@ class Schedule:
         for lane in self._credit:
             if lane not in heads:
                 self._credit[lane] = 0.0
-            elif self._credit[lane] + _ROUNDING >= heads[lane][1].item.cost:
+            elif self._credit[lane] + _ROUNDING >= self._cost(heads[lane][1].item):
                 return lane, *heads[lane]
         return next(((lane, *head) for lane, head in heads.items()), None)
+
+    def _cost(self, item: Item) -> float:
+        return self._prices.get(item.share, item.cost)
+
+    def _priced(self, item: Item) -> Item:
+        cost = self._cost(item)
+        return item if cost == item.cost else replace(item, cost=cost)
 
     def _charge(self, served: Lane, cost: float) -> None:
         for lane, floor in self._floors.items():

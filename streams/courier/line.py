@@ -73,6 +73,7 @@ class Line:
         """What a piece of work of this share asked for in the end."""
         if cost > 0:
             self._costs[share] = (1 - _LEARNING) * self._costs.get(share, cost) + _LEARNING * cost
+            self.schedule.price(share, self._costs[share])
 
     def blocked(self, now: float) -> float:
         """Seconds until a Retry-After, a pause or an open breaker ends; 0 when there is none."""
@@ -103,7 +104,8 @@ class Line:
         self._let_go()
         while True:
             now = self._waiter.now()
-            if self.running >= self.breaker.places(now, self._places):
+            places = self.breaker.places(now, self._places)
+            if self.running >= places:
                 return math.inf
             open_at = self.breaker.opens_at(now, self.running)
             if open_at > now:
@@ -111,7 +113,7 @@ class Line:
             item = self.schedule.peek(now)
             if item is None:
                 return self._next_due()
-            if _RANKS[item.lane] >= self._urgent():
+            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and self.running >= _kept(places)):
                 return math.inf
             if self._held(item, now):
                 continue
@@ -155,7 +157,7 @@ class Line:
         if not self.pacer.admits(item.cost):
             return now
         charges = self._charges.get(item.share, NONE)
-        ready, bucket = self.pacer.tightest(now, item.cost, charges)
+        ready, bucket = self.pacer.tightest(now, item.cost, charges, item.lane is Lane.HIGH)
         claimed = max((until for name, until in self._short.items() if charges.get(name, 1.0) > 0.0), default=now)
         if bucket == OWN and ready > now:
             return ready
@@ -185,7 +187,7 @@ class Line:
             while True:
                 changed, ready = self._changed, math.inf
                 if self._waiting[0] == place:
-                    ready = self.pacer.ready_at(self._waiter.now(), cost, charges)
+                    ready = self.pacer.ready_at(self._waiter.now(), cost, lane is Lane.HIGH, charges)
                     if ready <= self._waiter.now():
                         break
                 await self._waiter.until(ready, changed)
@@ -234,6 +236,12 @@ class Ticket:
         """Give the place back."""
         self.charged()
         self._line.ended(self._item)
+
+
+def _kept(places: int) -> int:
+    """Places that work below the high lane may take: one in eight stays free, so that slow replies do not stop what is
+    urgent."""
+    return places - places // 8
 
 
 def endpoint_class(key: str, share: str) -> str:
