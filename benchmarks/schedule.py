@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from itertools import count, islice
 
 from connectors.kit.buckets import Buckets
 from connectors.kit.contract import Budget
@@ -17,6 +18,7 @@ from schemas.entities import Lane
 from streams.core.schedule import Item, Schedule
 
 DECISIONS = 50_000
+HELD = "write:3"
 NOW = 1_772_366_400.0
 
 
@@ -40,8 +42,9 @@ def filled(rows: int, rand: random.Random) -> tuple[Schedule, float]:
 
 def decide(schedule: Schedule, buckets: Buckets, rand: random.Random, first: int) -> float:
     """Microseconds of CPU per decision."""
-    fresh = [item(first + number, rand) for number in range(DECISIONS)]
-    schedule.hold("write:3", NOW + 1e6)
+    drawn = (item(number, rand) for number in count(first))
+    fresh = list(islice((one for one in drawn if one.group != HELD), DECISIONS))
+    schedule.hold(HELD, NOW + 1e6)
     began = time.process_time()
     for number, one in enumerate(fresh):
         now = NOW + number * 0.001
