@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from benchmarks import soak, steady, w1, w2a, w2b, w4, w6
+from benchmarks import soak, steady, w1, w2a, w2b, w4, w5, w6
 from benchmarks.peers import bench as peers
 from benchmarks.peers.catalogue import NAMES
 from streams.testing.broker import endpoints
@@ -39,6 +39,7 @@ WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "W2a": lambda a: w2a.run(*a.place, a.events or M, a.keys, a.seed, a.mode),
     "W2b": lambda a: w2b.run(*a.place, a.events or 300_000, a.keys, a.seed),
     "W4": lambda a: w4.run(*a.place, a.events or M, a.seed),
+    "W5": lambda a: w5.run(*a.place, a.events or 400, a.seed),
     "W6": lambda a: w6.run(*a.place, a.events or 100_000, a.seed),
     "steady": lambda a: steady.run(*a.place, a.events or 100_000, a.seconds or 60, a.seed, a.mode),
     "memory": lambda a: soak.memory(*a.place, a.events or M, a.seed),
