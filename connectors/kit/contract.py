@@ -187,7 +187,7 @@ class Request:
     endpoint: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # credentials stand here
     query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)  # that of a request for a token holds a secret
     cost: float = 1.0
     writes: bool = False
 
@@ -292,12 +292,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something a poller reads. `interval`: seconds between passes. `scan`: no usable date, so every pass reads all
-    and the courier emits what differs from its snapshot."""
+    """Something a poller reads. `interval`: seconds between two passes while they find changes, `longest`: while they
+    find none; 0 means that the interval is fixed. `scan`: no usable date, so every pass reads all and the courier emits
+    what differs from its snapshot."""
 
     name: str
     interval: float
     scan: bool = False
+    longest: float = 0.0
 
 
 class Destination(Protocol):

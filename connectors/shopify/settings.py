@@ -7,7 +7,10 @@ taxes_included     "true" or "false": whether the shop's prices contain tax; uns
 locations          id=code pairs, e.g. "655441491=BER, 655441492=MUC"; the open lines of orders hold stock at the first
                    one listed, because an order does not say where it will be shipped from; without any they hold none
 ignored_locations  ids of locations whose stock is none of our business, e.g. "777, 778"
-poll_interval      seconds between two passes of a poller, default 60
+poll_interval      seconds between two passes of a poller while it finds changes, default 60
+poll_longest       seconds between two passes while it finds none, default four times poll_interval
+poll_orders        "false" where orders are to come by webhook only, e.g. for want of the scope read_orders
+scan_interval      seconds between two readings of the list of all SKUs, default 21600: shows what was deleted
 poll_overlap       seconds a pass reads again of the one before, default 120: covers the search index's lag and
                    the difference of the clocks
 bucket, restore_rate  cost points of the GraphQL bucket before the API has reported them, default 2000 and 100
@@ -27,17 +30,19 @@ DEFAULT_API_VERSION = "2026-10"
 _VERSION = re.compile(r"\d{4}-\d{2}|unstable")
 _NAMES = frozenset(
     ("shop_domain", "api_version", "currency", "taxes_included", "locations", "ignored_locations", "poll_interval",
-     "poll_overlap", "bucket", "restore_rate")
+     "poll_longest", "poll_overlap", "poll_orders", "scan_interval", "bucket", "restore_rate")
 )  # fmt: skip
-_NUMBERS = {"poll_interval": 60.0, "poll_overlap": 120.0, "bucket": 2000.0, "restore_rate": 100.0}
+_NUMBERS = {"poll_overlap": 120.0, "scan_interval": 21_600.0, "bucket": 2000.0, "restore_rate": 100.0}
+_STRETCH = 4.0  # of poll_interval to poll_longest where that is not set
 _TAX = {"true": "INCLUDED", "false": "EXCLUDED", "": "UNKNOWN"}
 
 
 def check(account: Account) -> None:
     """Reads every setting. Raises Misconfigured for the first that is wrong, missing or not known."""
     only(account, _NAMES)
-    for read in (api_version, currency, tax_basis, locations):
+    for read in (api_version, currency, tax_basis, locations, poll_intervals):
         read(account)
+    flag(account, "poll_orders", default=True)
     for name, default in _NUMBERS.items():
         seconds(account, name, default)
     if "webhook" in account.secrets and not account.settings.get("shop_domain"):
@@ -91,6 +96,23 @@ def locations(account: Account) -> Locations:
         raise _wrong(account, "locations", account.settings["locations"], allowed)
     ignored = account.settings.get("ignored_locations", "")
     return Locations(code_of, id_of, frozenset(part.strip() for part in ignored.split(",") if part.strip()))
+
+
+def poll_intervals(account: Account) -> tuple[float, float]:
+    """Seconds between two passes: while changes are found, and while none are. Raises Misconfigured."""
+    interval = seconds(account, "poll_interval", 60.0)
+    longest = seconds(account, "poll_longest", _STRETCH * interval)
+    if longest < interval:
+        raise _wrong(account, "poll_longest", account.settings["poll_longest"], f"at least poll_interval, {interval:g}")
+    return interval, longest
+
+
+def flag(account: Account, name: str, *, default: bool) -> bool:
+    """A setting that is "true" or "false". Raises Misconfigured for another word."""
+    text = account.settings.get(name, "true" if default else "false")
+    if text not in ("true", "false"):
+        raise _wrong(account, name, text, '"true" or "false"')
+    return text == "true"
 
 
 def seconds(account: Account, name: str, default: float) -> float:

@@ -18,6 +18,7 @@ import orjson
 from connectors.shopify.fake import render
 from connectors.shopify.fake.options import Options
 from connectors.shopify.fake.records import Change
+from connectors.shopify.fake.subscriptions import Subscription, Subscriptions
 
 # Source: shopify.dev, webhooks/https: one second to connect, five for the whole request.
 _TIMEOUT = aiohttp.ClientTimeout(total=5.0, sock_connect=1.0)
@@ -50,8 +51,8 @@ def signature(secret: str, body: bytes) -> str:
 class Deliveries:
     """Sends in tasks of its own. `submit` decides everything random at once, so a seed gives one run."""
 
-    def __init__(self, options: Options, random: Random) -> None:
-        self._options, self._random = options, random
+    def __init__(self, options: Options, random: Random, subscriptions: Subscriptions) -> None:
+        self._options, self._random, self._subscriptions = options, random, subscriptions
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(options.max_in_flight)
         self._session: aiohttp.ClientSession | None = None
@@ -80,9 +81,16 @@ class Deliveries:
         return len(self._tasks)
 
     def submit(self, change: Change) -> None:
-        """Send the webhook of a change, if the shop has an address for it and was started."""
-        if not self._options.webhook_url or self._session is None:
+        """Send the webhooks of a change to every address the shop has for it, if it was started."""
+        if self._session is None:
             return
+        if self._options.webhook_url:
+            self._send(change, None)
+        for subscription in self._subscriptions.of(change.topic):
+            self._send(change, subscription)
+
+    def _send(self, change: Change, subscription: Subscription | None) -> None:
+        """`subscription`: None for the one of the app's configuration."""
         chance = self._random.random
         webhook_id = str(UUID(int=self._random.getrandbits(128), version=4))
         event_id = str(UUID(int=self._random.getrandbits(128), version=4))
@@ -95,11 +103,11 @@ class Deliveries:
             return
         body = orjson.dumps(change.payload).replace(b"/", b"\\/")  # as the vendor escapes it: only raw bytes verify
         headers = self._headers(change, webhook_id, event_id, body)
-        self._spawn(sent, headers, body, delay)
+        self._spawn(sent, headers, body, delay, subscription)
         if repeat:
             again = Sent(webhook_id, change.topic, change.resource_id, change.triggered_at, duplicate=True)
             self.sent.append(again)
-            self._spawn(again, headers, body, delay + repeat_delay)
+            self._spawn(again, headers, body, delay + repeat_delay, subscription)
 
     def _headers(self, change: Change, webhook_id: str, event_id: str, body: bytes) -> dict[str, str]:
         return {
@@ -113,25 +121,31 @@ class Deliveries:
             "X-Shopify-Triggered-At": render.triggered(change.triggered_at),
         }
 
-    def _spawn(self, sent: Sent, headers: dict[str, str], body: bytes, delay: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(sent, headers, body, delay))
+    def _spawn(
+        self, sent: Sent, headers: dict[str, str], body: bytes, delay: float, subscription: Subscription | None
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._deliver(sent, headers, body, delay, subscription))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, sent: Sent, headers: dict[str, str], body: bytes, delay: float) -> None:
+    async def _deliver(
+        self, sent: Sent, headers: dict[str, str], body: bytes, delay: float, subscription: Subscription | None
+    ) -> None:
         if delay:
             await asyncio.sleep(delay)
+        url = subscription.uri if subscription else self._options.webhook_url
         for attempt in range(self._options.attempts):
             async with self._gate:
-                sent.answers.append(await self._post(headers, body))
+                sent.answers.append(await self._post(url, headers, body))
+            if subscription is not None:
+                self._subscriptions.answered(subscription, accepted=sent.accepted)
             if sent.accepted:
                 return
             await asyncio.sleep(self._options.retry_delay * min(2**attempt, 32))
 
-    async def _post(self, headers: dict[str, str], body: bytes) -> int:
+    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> int:
         assert self._session is not None
         with suppress(aiohttp.ClientError, TimeoutError):
-            url = self._options.webhook_url
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 return response.status
         return 0
