@@ -346,6 +346,49 @@ class Poller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A credential that ends. `secrets`: laid over the account's own, by name, as long as it lives; `lives_for`:
+    seconds from when it was asked for. Kept in memory only; never log it."""
+
+    secrets: Mapping[str, str] = field(repr=False)
+    lives_for: float
+
+
+class Tokens(Protocol):
+    """Credentials that a platform hands out for a while, as flows."""
+
+    def needed(self, account: Account) -> bool:
+        """Whether this account's requests need a token that has to be asked for; False where its secrets do."""
+        ...
+
+    def acquire(self, account: Account) -> Flow:
+        """Ask for a token. Returns Token. `account` has the secrets of the last token laid over its own, so that a
+        refresh token which came with that one can be used. Nothing of it survives a restart: a vendor that makes a
+        refresh token void when it is used cannot be served without a person.
+
+        Raises Unauthorised when the account may have none, Invalid, Throttled, Unavailable.
+        """
+        ...
+
+
+class Subscriptions(Protocol):
+    """The webhook subscriptions of an account that we keep alive, as flows."""
+
+    def wanted(self, account: Account) -> Mapping[str, Sequence[str]]:
+        """Topics (as `DeliveryFacts.topic`) that are to be subscribed, each with the poller's resources that show what
+        it tells of. Empty where the account's subscriptions are none of our business."""
+        ...
+
+    def listed(self, account: Account) -> Flow:
+        """Returns the set of topics that are subscribed with our address."""
+        ...
+
+    def subscribe(self, account: Account, topic: str) -> Flow:
+        """Make the subscription. Repeatable: where it is there already, nothing is made and nothing raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """One vendor: what it has, None for what it has not.
 
@@ -362,3 +405,5 @@ class Platform:
     destination: Destination | None = None
     check: Callable[[Account], None] | None = None
     clocks: Mapping[EntityType, str] = field(default_factory=dict)
+    tokens: Tokens | None = None
+    subscriptions: Subscriptions | None = None

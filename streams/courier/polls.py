@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import structlog
 
-from connectors.kit.contract import Observation, Page, Poller, Request, Resource
+from connectors.kit.contract import Observation, Page, Poller, Resource
 from connectors.kit.errors import SluiceError
 from schemas.entities import Lane, Op
 from streams.core import courier_rows as rows
 from streams.core import outcome
 from streams.core.courier_rows import Cursor
 from streams.core.desired import Kind
-from streams.courier.drive import Driver
+from streams.courier.drive import Driver, read_only
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox, Trip
@@ -61,7 +61,7 @@ class Polls:
         flow = self._poller.page(line.account, resource.name, cursor.position, self._setup.clock.now())
         sequence = self._reads.next_sequence()
         try:
-            page: Page = await self._driver.run(line, flow, trip, _never)
+            page: Page = await self._driver.run(line, flow, trip, read_only)
         except SluiceError as error:
             return self._failure(line, resource, trip, error)
         except Exception as error:
@@ -161,7 +161,3 @@ def _lane(resource: Resource) -> Lane:
 
 def _share(resource: Resource) -> str:
     return f"poll:{resource.name}"
-
-
-async def _never(request: Request) -> None:
-    raise AssertionError(f"{request.operation} writes, but a poll only reads")

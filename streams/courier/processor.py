@@ -17,11 +17,14 @@ from streams.core.desired import Origin, Wanted
 from streams.core.schedule import Item
 from streams.courier import wanted as tasks
 from streams.courier.attempts import Attempts
+from streams.courier.credentials import Credentials
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox
 from streams.courier.polls import PREFIX, Polls
 from streams.courier.reads import Reads
+from streams.courier.renewal import KEY as TOKEN
+from streams.courier.renewal import Renewals
 from streams.courier.setup import Setup, reference
 from streams.courier.table import Table
 from streams.runtime.deadletters import Trouble, poison
@@ -64,6 +67,8 @@ class Courier:
         self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge)
         poller = setup.platform.poller
         self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
+        tokens = setup.platform.tokens
+        self._renewals = None if tokens is None else Renewals(setup, tokens, self._outbox, judge)
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
         for line in self._lines.values():
             self._fill(line)
@@ -125,13 +130,22 @@ class Courier:
 
     async def _piece(self, shard: Shard, line: Line, item: Item, ticket: Ticket) -> None:
         try:
-            if self._polls is not None and item.key.startswith(PREFIX):
-                await self._polls.run(line, item.key, ticket)
-            else:
-                await self._attempts.run(line, item.key, ticket)
+            await self._run(line, item, ticket)
         finally:
             ticket.ended()
         await shard.commit()
+
+    async def _run(self, line: Line, item: Item, ticket: Ticket) -> None:
+        """Whatever the work is, it waits for a token where one is needed, or goes back until one is to be had."""
+        if self._renewals is not None:
+            if item.key == TOKEN:
+                return await self._renewals.run(line, item.key, ticket)
+            again = await self._renewals.ready(line, ticket)
+            if again:
+                return line.offer(item.key, item.lane, item.share, again)
+        if self._polls is not None and item.key.startswith(PREFIX):
+            return await self._polls.run(line, item.key, ticket)
+        return await self._attempts.run(line, item.key, ticket)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -144,7 +158,9 @@ class Courier:
     # -- inside
 
     def _line(self, shard: Shard, account: Account) -> Line:
-        line = Line(account, self._destination.budget(account), self._setup.waiter)
+        tokens = self._setup.platform.tokens
+        credentials = Credentials(account, needed=tokens is not None and tokens.needed(account))
+        line = Line(account, self._destination.budget(account), self._setup.waiter, credentials)
         stored = shard.rows.get(rows.key(rows.BUCKET, line.reference))
         if stored is not None:
             bucket = rows.unpack_bucket(stored)
@@ -155,6 +171,8 @@ class Courier:
     def _fill(self, line: Line) -> None:
         for row, task in self._table.recover(line.reference, self._setup.settings.limits.quarantine):
             self._attempts.schedule(line, row, task)
+        if self._renewals is not None:
+            self._renewals.schedule(line)
         if self._polls is not None:
             self._polls.schedule(line)
 

@@ -23,7 +23,7 @@ from streams.courier.recorder import Silent
 from streams.courier.setup import Settings, Setup
 from streams.runtime.xref import Remote
 from streams.shard.memory import MemoryShard
-from tests.unit.courier.shop import ScriptedPlatform, Shop
+from tests.unit.courier.shop import ScriptedPlatform, ScriptedTokens, Shop
 
 PLATFORM = "shopify"
 PROFILE = Profile("test", shard=1, platform=1, small=1, replication=1, min_isr=1)
@@ -136,6 +136,7 @@ class World:
         self.settings = Settings(drain=0.0)
         self.accounts = tuple(Account("acme", name, PLATFORM, "http://shop.test") for name in accounts)
         self.with_poller = False
+        self.with_tokens = False
         self._offset = 0
         self._worker: asyncio.Task[None] | None = None
         self.courier: Courier | None = None
@@ -143,7 +144,11 @@ class World:
     def setup(self) -> Setup:
         mapping: CanonicalMapping = self.vendor
         platform = Platform(
-            PLATFORM, mapping, poller=self.vendor if self.with_poller else None, destination=self.vendor
+            PLATFORM,
+            mapping,
+            poller=self.vendor if self.with_poller else None,
+            destination=self.vendor,
+            tokens=ScriptedTokens(self.shop) if self.with_tokens else None,
         )
         return Setup(
             platform=platform,
