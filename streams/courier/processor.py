@@ -10,14 +10,17 @@ import structlog
 
 from connectors.kit.contract import Account, Platform
 from connectors.kit.errors import Invalid
-from schemas import topics
+from schemas import identity, topics
 from schemas.codec import CodecError
 from streams.core import courier_rows as rows
-from streams.core.desired import Origin, Wanted
+from streams.core.desired import Kind, Origin, Wanted
+from streams.core.holes import EVERYTHING
 from streams.core.schedule import Item
 from streams.courier import wanted as tasks
 from streams.courier.attempts import Attempts
 from streams.courier.credentials import Credentials
+from streams.courier.healing import KEY as SUBSCRIPTIONS
+from streams.courier.healing import Healing
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox
@@ -67,6 +70,8 @@ class Courier:
         self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge)
         poller = setup.platform.poller
         self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
+        kept = setup.platform.subscriptions
+        self._healing = None if kept is None else Healing(setup, kept, shard, self._outbox, self._polls, judge)
         tokens = setup.platform.tokens
         self._renewals = None if tokens is None else Renewals(setup, tokens, self._outbox, judge)
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
@@ -145,6 +150,8 @@ class Courier:
                 return line.offer(item.key, item.lane, item.share, again)
         if self._polls is not None and item.key.startswith(PREFIX):
             return await self._polls.run(line, item.key, ticket)
+        if self._healing is not None and item.key == SUBSCRIPTIONS:
+            return await self._healing.run(line, item.key, ticket)
         return await self._attempts.run(line, item.key, ticket)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -175,6 +182,8 @@ class Courier:
             self._renewals.schedule(line)
         if self._polls is not None:
             self._polls.schedule(line)
+        if self._healing is not None:
+            self._healing.schedule(line)
 
     def _take(self, shard: Shard, topic: str, record: Incoming) -> None:
         origin = Origin(topic, shard.number, record.offset)
@@ -187,9 +196,24 @@ class Courier:
         if line is None:
             self._reject(topic, record, self._stranger(shard, wanted))
             return
+        if wanted.kind is Kind.FETCH and self._polls is not None and self._reread(topic, record, line, wanted):
+            return
         task = self._table.upsert(wanted)
         if task is not None:
             self._attempts.schedule(line, wanted.row, task)
+
+    def _reread(self, topic: str, record: Incoming, line: Line, wanted: Wanted) -> bool:
+        """Whether somebody asks for everything that changed, because he knows that pushes may be lost."""
+        assert self._polls is not None
+        resource, remote_id = identity.split(wanted.subject)
+        if remote_id != EVERYTHING:
+            if wanted.cause == "hint":
+                self._polls.hinted(line)
+            return False
+        if not self._polls.hole(line, resource, wanted.cause, wanted.version / 1e6):
+            detail = f"account {wanted.account!r} has no poll {resource!r}; allowed: one of its polls, or {EVERYTHING}"
+            self._reject(topic, record, Trouble("unknown_resource", detail, "", 1, wanted.tenant, wanted.account))
+        return True
 
     def _read(self, topic: str, record: Incoming, origin: Origin) -> Wanted:
         platform = self._setup.platform.name

@@ -50,6 +50,7 @@ class Shop:
     good_tokens: set[str] | None = None  # None: no token is needed
     token_life: float = 3600.0
     asked_for_tokens: int = 0
+    subscribed: set[str] = field(default_factory=set)
 
     async def send(self, account: Account, request: Request, seconds: float, /) -> Response:
         started = self.clock.now()
@@ -76,6 +77,9 @@ class Shop:
 
     def carry_out(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         if not request.writes:
+            return 200, {}, b" ".join(sorted(topic.encode() for topic in self.subscribed))
+        if request.operation == "subscribe":
+            self.subscribed.add(request.body.decode())
             return 200, {}, b""
         said = orjson.loads(request.body)
         self.held[said["key"]] = said["version"]
@@ -125,6 +129,7 @@ class ScriptedPlatform:
         self.shop = shop
         self.scan = True
         self.interval = 60.0
+        self.longest = 0.0
         self.resource_names: tuple[str, ...] = ()
         self.complete = True
         self.observe_writes = False
@@ -156,7 +161,9 @@ class ScriptedPlatform:
         return Feedback(retry_after=float(wait) if wait else None, throttled=response.status == 429)
 
     def resources(self, account: Account) -> tuple[Resource, ...]:
-        return tuple(Resource(name, self.interval, scan=self.scan) for name in self.resource_names)
+        return tuple(
+            Resource(name, self.interval, scan=self.scan, longest=self.longest) for name in self.resource_names
+        )
 
     def page(self, account: Account, resource: str, cursor: Mapping[str, Any], now: int) -> Flow:
         response = yield Request("GET", resource, f"poll.{resource}", f"/{resource}", headers=keyed(account))
@@ -184,6 +191,26 @@ class ScriptedTokens:
         response = yield Request("POST", "token", "acquire_token", "/token")
         check(response)
         return Token({"access_token": response.body.decode()}, self._shop.token_life)
+
+
+class ScriptedSubscriptions:
+    """Wants `topics`, each with the resources that show what it tells of."""
+
+    def __init__(self, topics: Mapping[str, tuple[str, ...]]) -> None:
+        self._topics = topics
+
+    def wanted(self, account: Account) -> Mapping[str, tuple[str, ...]]:
+        return self._topics
+
+    def listed(self, account: Account) -> Flow:
+        response = yield Request("GET", "subscriptions", "read_subscriptions", "/subscriptions", headers=keyed(account))
+        check(response)
+        return set(response.body.decode().split())
+
+    def subscribe(self, account: Account, topic: str) -> Flow:
+        headers, path = keyed(account), "subscriptions"
+        request = Request("POST", path, "subscribe", "/subscriptions", headers, body=topic.encode(), writes=True)
+        check((yield request))
 
 
 def keyed(account: Account) -> dict[str, str]:
