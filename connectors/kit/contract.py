@@ -178,8 +178,8 @@ class CanonicalMapping(Protocol):
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
-    units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
-    unanswered request may have changed something."""
+    units, 0 for what the vendor does not count; `operation` and `endpoint` name it in metrics and `calls` (no ids in
+    them); `writes` says whether an unanswered request may have changed something."""
 
     method: str
     path: str

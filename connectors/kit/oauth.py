@@ -33,7 +33,8 @@ def client_credentials(
 def acquire(
     path: str, form: Mapping[str, str], client: tuple[str, str], *, basic: bool, name: str = "access_token"
 ) -> TokenFlow:
-    """Any grant. `path` is relative to the account's base URL.
+    """Any grant. `path` is relative to the account's base URL. The request is paced like any other, but charged to no
+    quota: those are of the API behind the token.
 
     Raises Unauthorised when the client or its grant is refused, Invalid for any other refusal, Throttled, and
     Unavailable when there is no usable answer: asking again costs nothing but a token that nobody uses.
@@ -45,7 +46,7 @@ def acquire(
     else:
         form = {**form, "client_id": client[0], "client_secret": client[1]}
     body = urlencode(form).encode()
-    request = Request("POST", path, "acquire_token", path, headers=headers, body=body)
+    request = Request("POST", path, "acquire_token", path, headers=headers, body=body, cost=0.0)
     reply = yield request
     return _token(reply, name)
 

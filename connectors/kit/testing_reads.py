@@ -177,7 +177,7 @@ class TokensContract:
     async def test_asking_for_a_token_shows_no_secret_and_no_id(self, doors: LiveTokens) -> None:
         request = next(doors.tokens.acquire(doors.account))
         assert not request.writes
-        assert request.cost > 0
+        assert request.cost >= 0
         for secrets in doors.account.secrets.values():
             assert not any(secret in repr(request) for secret in secrets)
 

@@ -55,7 +55,7 @@ class Driver:
         """One request and its reply, and what the flow makes of it."""
         response = await self._exchange(line, request, trip, before_write)
         feedback = self._setup.destination.feedback(request, response)
-        self._settle(line, request, feedback, _outcome(response, feedback))
+        self._settle(line, request, feedback, _outcome(request, response, feedback))
         error: Exception | None = None
         try:
             return _advance(flow, response)
@@ -125,5 +125,8 @@ def _advance(flow: Flow, response: Response | None) -> Request | _Result:
     return request
 
 
-def _outcome(response: Response, feedback: Feedback) -> Outcome:
-    return Outcome.THROTTLED if feedback.throttled or response.status == 429 else Outcome.ANSWERED
+def _outcome(request: Request, response: Response, feedback: Feedback) -> Outcome:
+    if feedback.throttled or response.status == 429:
+        return Outcome.THROTTLED
+    # A reply of which the vendor's bucket knows nothing says nothing of it either, not even by its silence.
+    return Outcome.ANSWERED if request.cost else Outcome.NOT_SENT

@@ -111,6 +111,7 @@ def run(settings: Settings, config: Config, platform: str) -> None:
         Metered(metrics, platform),
         CourierSettings(
             request_timeout=timeout,
+            subscriptions_interval=settings.courier_subscriptions_interval,
             limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
     )
