@@ -3,6 +3,9 @@ between is read, with tokens that are asked for."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,5 +100,10 @@ def test_a_shop_that_gave_up_its_webhooks_is_subscribed_again_and_what_it_did_no
     until(lambda: held(kept)["held"] == 10, "nothing is given up any more")
     merchant.edit(SHOP, do="create_order", lines={"SKU-1": 3})
     until(lambda: "orders/create" in told(kept, "#1003"), "an order that the new subscription tells of")
+    merchant.control(SHOP, never=1.0)
+    merchant.edit(SHOP, do="create_order", lines={"SKU-1": 4})
+    command = [sys.executable, "-m", "streams.cli.main", "polls", "now", f"{TENANT}|{SHOP}", "orders"]
+    subprocess.run(command, env={**os.environ, **merchant.environment("cli")}, check=True, timeout=60)
+    until(lambda: "#1004" in orders(kept), "the order that nobody told of and somebody asked for")
     assert merchant.stats(SHOP)["tokens_issued"] >= 1
     assert b"fake-client-secret" not in b"".join(one.value or b"" for one in kept.reader.read(topics.CALLS))
