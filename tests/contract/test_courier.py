@@ -102,9 +102,15 @@ class Run:
         await self.start()
 
     def push(self, *values: bytes) -> None:
+        self._arrive(topics.push(self.platform.name), values)
+
+    def fetch(self, *values: bytes) -> None:
+        self._arrive(topics.fetch(self.platform.name), values)
+
+    def _arrive(self, topic: str, values: Sequence[bytes]) -> None:
         batch = [Incoming(self._offset + index, value) for index, value in enumerate(values)]
         self._offset += len(values)
-        self.courier.process(self.shard, topics.push(self.platform.name), batch)
+        self.courier.process(self.shard, topic, batch)
         self.shard.flush()
 
     def stock(self, sku: str, version: int, units: int) -> bytes:

@@ -13,7 +13,7 @@ from connectors.shopify.fake import FakeShopify, Options
 from schemas.codec import Record
 from streams.core import courier_rows as rows
 from tests.contract.shopify.receiver import Receiver
-from tests.contract.test_courier import QUICK, Links, Run
+from tests.contract.test_courier import CODEC, QUICK, Links, Run
 
 HOUR = "3600"
 
@@ -107,3 +107,29 @@ async def test_a_kill_while_subscriptions_are_made_leaves_no_hole_unread(kept: K
 
 def open_holes(kept: Kept) -> list[bytes]:
     return [key for key, _ in kept.run.shard.rows.scan(rows.HOLE)]
+
+
+async def test_a_sku_whose_deletion_nobody_told_of_is_found_gone_and_one_made_anew_is_not(kept: Kept) -> None:
+    shop = kept.fake.shop
+    kept.fake.options.change({"never": 1.0})
+    shop.create_product("Cap", {"CAP": "9.90"}, stock=1)
+    await kept.run.until(lambda: "read_subscriptions" in kept.operations())
+    await listed(kept, "CAP")
+    for sku in ("CAP", "TEE-M"):
+        shop.delete_product(shop.by_sku(sku).product_id)
+    shop.create_product("New shirt", {"TEE-M": "21.90"}, stock=3)
+    await listed(kept, "TEE-M")
+    await kept.run.until(lambda: bool([one for one in kept.read("sku") if one["op"] == "delete"]))
+    assert [one["resource_id"] for one in kept.read("sku") if one["op"] == "delete"] == ["CAP"]
+
+
+async def listed(kept: Kept, sku: str) -> None:
+    """The whole list of SKUs was read after now, and names one."""
+    passes = kept.operations().count("poll_skus")
+    request = {
+        "tenant": "t1", "account": kept.run.account.id, "platform": "shopify", "resource": "skus", "remote_id": "*",
+        "reason": "asked", "lane": "normal", "requested_at": kept.fake.clock.now(), "cause": "test",
+    }  # fmt: skip
+    kept.run.fetch(CODEC.encode("fetch_request", request))
+    await kept.run.until(lambda: kept.operations().count("poll_skus") > passes)
+    await kept.run.until(lambda: sku in {one["resource_id"] for one in kept.read("sku")} and not open_holes(kept))
