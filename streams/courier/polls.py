@@ -125,9 +125,7 @@ class Polls:
         self, line: Line, resource: Resource, trip: Trip, sequence: int, cursor: Cursor, page: Page
     ) -> outcome.Decision:
         name = resource.name
-        hole = self._holes.of(line, name)
-        fills = hole is not None and hole.closed_by(cursor.started_at)
-        channel = Channel.BACKFILL if fills else Channel.POLL
+        channel = Channel.POLL if self._holes.of(line, name) is None else Channel.BACKFILL
         emit = self._reads.emit_changed if resource.scan else self._reads.emit_news
         changed = emit(line, name, page.observations, trip, sequence, channel=channel)
         if resource.scan:

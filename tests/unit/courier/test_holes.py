@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from random import Random
 
 import pytest
 
@@ -87,7 +88,7 @@ async def test_a_hole_is_not_closed_by_the_pass_that_was_under_way_when_it_opene
     world.shop.gate.set()
     await world.advance(10)
     assert polled(world) == ["stock"] * 4
-    assert [one["channel"] for one in world.raw()] == ["poll", "poll", "backfill", "backfill"]
+    assert {one["channel"] for one in world.raw()} == {"backfill"}
     assert holes(world) == []
 
 
@@ -138,3 +139,51 @@ async def test_a_resource_that_is_not_polled_is_named_in_a_dead_letter(world: Wo
     (letter,) = world.dead_letters()
     assert letter["reason"] == "unknown_resource"
     assert "'hats'" in letter["detail"]
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_behind_every_hole_all_that_changed_before_it_has_been_told(seed: int) -> None:
+    """Records change, processes die, pages fail; whoever says that pushes were lost is told everything from then on."""
+    dice, world = Random(seed), World()
+    world.with_poller, world.vendor.interval, world.vendor.resource_names = True, 1e6, ("stock",)
+    held = {f"id{number}": b"0" for number in range(6)}
+
+    def show() -> None:
+        records = sorted(held.items())
+        world.shop.pages["stock"] = [records[:3], records[3:]]
+
+    show()
+    await world.start()
+    for step in range(30):
+        match dice.choice(["change", "change", "remove", "die", "fail", "ask"]):
+            case "change":
+                held[f"id{dice.randrange(6)}"] = b"%d" % step
+            case "remove":
+                held.pop(f"id{dice.randrange(6)}", None)
+            case "die":
+                await world.restart()
+            case "fail":
+                world.shop.away(1)
+            case "ask":
+                await world.advance(1)
+                ask(world, reread(world, "stock"))
+        show()
+        await world.advance(dice.choice([0.0, 0.4, 3.0]))
+    world.shop.script.clear()
+    await world.advance(1)
+    ask(world, reread(world, "stock"))
+    await world.advance(600)
+    assert holes(world) == []
+    assert last_told(world) == held
+    await world.stop()
+
+
+def last_told(world: World) -> dict[str, bytes]:
+    """What a reader of raw knows."""
+    known: dict[str, bytes] = {}
+    for one in world.raw():
+        if one["op"] == "delete":
+            known.pop(one["resource_id"], None)
+        else:
+            known[one["resource_id"]] = one["body"]
+    return known

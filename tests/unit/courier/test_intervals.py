@@ -96,3 +96,16 @@ async def test_a_push_goes_before_polls_that_wait_for_the_same_bucket() -> None:
     assert world.shop.held == {key("A"): 1}
     await breathe()
     await world.stop()
+
+
+async def test_polls_give_way_where_the_quota_is_used_up() -> None:
+    world = World(rate=1.0, max_in_flight=1)
+    world.with_poller, world.vendor.scan, world.vendor.longest = True, False, 480.0
+    world.vendor.resource_names = ("orders",)
+    world.shop.pages["orders"] = [[]]
+    await world.start()
+    await world.advance(479)
+    assert passes(world) == [0.0]
+    await world.advance(2)
+    assert len(passes(world)) == 2
+    await world.stop()
