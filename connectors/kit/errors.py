@@ -5,6 +5,7 @@ SluiceError
     Throttled           ... not before `retry_after` seconds
     Unavailable         ... the other side is away (connect, timeout, 5xx)
     Renewed             ... at once: the credential that was refused has been given up for a new one
+    Conflict            ... at once: refused for what is held or under way there, by a side that is well
   OutcomeUnknown        the request may have been carried out: verify or repeat by the operation's rule
   Skip                  count it and go on; nothing is lost by it
   DeadLetter            this record can never succeed: keep it with its reason and go on
@@ -61,6 +62,13 @@ class Renewed(Retry):
     """The credential was refused, nothing was carried out, and a new one is asked for before anything else."""
 
     reason = "renewed"
+
+
+class Conflict(Retry):
+    """Refused for what is held or under way at the other side, which is well; nothing was carried out. Whoever tries
+    again looks afresh."""
+
+    reason = "conflict"
 
 
 class OutcomeUnknown(SluiceError):

@@ -186,6 +186,18 @@ mutation SluiceSubscribe($topic: WebhookSubscriptionTopic!, $subscription: Webho
 }
 """
 
+ONE_LEVEL = (
+    """
+query SluiceLevel($id: ID!, $location: ID!) {
+  inventoryItem(id: $id) {
+    id sku tracked
+    inventoryLevel(locationId: $location) { ...LevelFields }
+  }
+}
+"""
+    + _LEVEL
+)
+
 _SET_QUANTITIES = """
 mutation SluiceSetQuantities($input: InventorySetQuantitiesInput!%(parameter)s) {
   inventorySetQuantities(input: $input)%(directive)s {
@@ -228,6 +240,7 @@ _ORDER_COST = 4  # itself, total, its amount, customer
 _CONNECTION_COST = 2
 MUTATION_COST = 10
 PRICE_COST = _VARIANT_COST + 1
+ONE_LEVEL_COST = 1 + _LEVEL_COST
 
 
 def product_cost(variants: int) -> int:

@@ -47,7 +47,7 @@ class FakeShopify:
         self.tokens = AccessTokens(self.options, self.clock)
         self.deliveries = Deliveries(self.options, Random(self.options.seed + 1), self.subscriptions)
         places = DEFAULT_LOCATIONS if locations is None else locations
-        self.shop = Shop(self.options, self.clock, self.deliveries.submit, dict(places))
+        self.shop = Shop(self.options, self.clock, self.deliveries.announce, dict(places))
         self.bucket = Bucket(self.options, self.clock)
         self.api = Api(self.shop, self.bucket, self.clock, self.subscriptions, self.tokens)
         self.lost_replies = 0
@@ -145,7 +145,6 @@ class FakeShopify:
 
     def stats(self) -> dict[str, Any]:
         """Numbers of everything."""
-        sent = self.deliveries.sent
         return {
             "bucket": self.bucket.report(),
             "requests": self.api.requests,
@@ -153,14 +152,7 @@ class FakeShopify:
             "writes": len(self.shop.journal),
             "tokens_issued": self.tokens.issued,
             "subscriptions": {"held": len(self.subscriptions.all()), "removed": self.subscriptions.removed},
-            "deliveries": {
-                "submitted": len(sent),
-                "never": sum(one.never for one in sent),
-                "duplicates": sum(one.duplicate for one in sent),
-                "accepted": sum(one.accepted for one in sent),
-                "attempts": sum(len(one.answers) for one in sent),
-                "pending": self.deliveries.pending,
-            },
+            "deliveries": self.deliveries.numbers(),
             "options": {**asdict(self.options), "access_token": "", "webhook_secret": "", "client_secret": ""},
         }
 
