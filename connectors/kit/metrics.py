@@ -199,6 +199,18 @@ COURIER_BLOCKED_SECONDS = Gauge(
     "Time until the end of a Retry-After, pause or open breaker; 0 when none.",
     "Long: the vendor asked for it or is away; nothing is sent before.",
 )
+COURIER_HEALED = Counter(
+    "sluice_courier_subscriptions_healed_total",
+    ("platform", "account"),
+    "Webhook subscriptions that were gone and have been made anew.",
+    "Any: the receiver was away for hours or answered errors; the vendor gave it up. What was lost is polled.",
+)
+COURIER_HOLES = Counter(
+    "sluice_courier_holes_total",
+    ("platform", "account", "reason"),
+    "Resources polled at once because pushes may be lost: healed (subscription), asked (fetch request), silence.",
+    "Often: webhooks are not delivered; compare with sluice_receiver_requests_total.",
+)
 COURIER_WAIT_SECONDS = Histogram(
     "sluice_courier_wait_seconds",
     ("platform", "lane"),

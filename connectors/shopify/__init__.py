@@ -8,6 +8,8 @@ from connectors.shopify.context import CLOCK_ID
 from connectors.shopify.destination import ShopifyDestination
 from connectors.shopify.mapping import ShopifyMapping
 from connectors.shopify.poller import ShopifyPoller
+from connectors.shopify.subscriptions import ShopifySubscriptions
+from connectors.shopify.tokens import ShopifyTokens
 from connectors.shopify.webhook import ShopifySource
 from schemas.entities import EntityType
 
@@ -18,5 +20,7 @@ PLATFORM = Platform(
     poller=ShopifyPoller(),
     destination=ShopifyDestination(),
     check=settings.check,
+    tokens=ShopifyTokens(),
+    subscriptions=ShopifySubscriptions(),
     clocks=dict.fromkeys(EntityType, CLOCK_ID),
 )

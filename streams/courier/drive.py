@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.kit.contract import Feedback, Flow, Request, Response
-from connectors.kit.errors import Invalid, SluiceError, Unavailable
+from connectors.kit.errors import Invalid, Renewed, SluiceError, Unauthorised, Unavailable
 from connectors.kit.pacing import Outcome
 from streams.courier.line import Line
 from streams.courier.outbox import Call, Outbox, Trip
@@ -26,8 +26,21 @@ class Driver:
     async def run(self, line: Line, flow: Flow, trip: Trip, before_write: BeforeWrite) -> Any:
         """The flow's result. `before_write` is awaited before each request that may change something.
 
-        Raises what the flow or the sender raises.
+        Raises what the flow or the sender raises; Renewed where the account's token was refused and another may help.
+        The flow must have been given `line.account` just now.
         """
+        account = line.account
+        try:
+            result = await self.drive(line, flow, trip, before_write)
+        except Unauthorised as error:
+            if not line.credentials.refused(account):
+                raise
+            raise Renewed(f"{error.detail}: another token is asked for") from error
+        line.credentials.accepted(account)
+        return result
+
+    async def drive(self, line: Line, flow: Flow, trip: Trip, before_write: BeforeWrite) -> Any:
+        """As `run`, whatever becomes of the token."""
         try:
             step = _advance(flow, None)
             while isinstance(step, Request):
@@ -42,7 +55,7 @@ class Driver:
         """One request and its reply, and what the flow makes of it."""
         response = await self._exchange(line, request, trip, before_write)
         feedback = self._setup.destination.feedback(request, response)
-        self._settle(line, request, feedback, _outcome(response, feedback))
+        self._settle(line, request, feedback, _outcome(request, response, feedback))
         error: Exception | None = None
         try:
             step = _advance(flow, response)
@@ -94,6 +107,11 @@ class Driver:
         line.notify()
 
 
+async def read_only(request: Request) -> None:
+    """The `before_write` of a flow that only reads. Raises AssertionError, which is a defect of the connector."""
+    raise AssertionError(f"{request.operation} writes, but a read was expected: declare it in the flow's contract")
+
+
 @dataclass(frozen=True, slots=True)
 class _Result:
     """What a flow returned."""
@@ -109,5 +127,8 @@ def _advance(flow: Flow, response: Response | None) -> Request | _Result:
     return request
 
 
-def _outcome(response: Response, feedback: Feedback) -> Outcome:
-    return Outcome.THROTTLED if feedback.throttled or response.status == 429 else Outcome.ANSWERED
+def _outcome(request: Request, response: Response, feedback: Feedback) -> Outcome:
+    if feedback.throttled or response.status == 429:
+        return Outcome.THROTTLED
+    # A reply of which the vendor's bucket knows nothing says nothing of it either, not even by its silence.
+    return Outcome.ANSWERED if request.cost else Outcome.NOT_SENT

@@ -11,6 +11,7 @@ from connectors.kit.contract import Account, Budget
 from schemas.entities import Lane
 from streams.core.breaker import Breaker
 from streams.core.schedule import Item, Schedule
+from streams.courier.credentials import Credentials
 from streams.courier.gate import ReadGate
 from streams.courier.setup import reference
 from streams.courier.waiter import Waiter
@@ -26,8 +27,10 @@ class Line:
     any, the bucket's level says nothing about whether more may start.
     """
 
-    def __init__(self, account: Account, budget: Budget, waiter: Waiter) -> None:
-        self.account = account
+    def __init__(
+        self, account: Account, budget: Budget, waiter: Waiter, credentials: Credentials | None = None
+    ) -> None:
+        self.credentials = credentials or Credentials(account)
         self.reference = reference(account.tenant, account.id)
         self.pacer = pacing.make(budget)
         self.schedule = Schedule()
@@ -42,6 +45,11 @@ class Line:
         self._changed = asyncio.Event()
         self._costs: dict[str, float] = {}
         self._due: dict[str, float] = {}
+
+    @property
+    def account(self) -> Account:
+        """The account as requests are to be made for it now: with the token that it has."""
+        return self.credentials.account
 
     def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
         """Schedule a piece of work; `share`: what it is fair against within its lane."""

@@ -47,6 +47,14 @@ class Recorder(Protocol):
         """A complete read found so many records gone that the deletes were refused."""
         ...
 
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        """Pushes of this resource may have been lost, so it is read at once. `reason`: healed, asked, silence."""
+        ...
+
+    def healed(self, account: str, topic: str) -> None:
+        """A webhook subscription was gone and has been made anew."""
+        ...
+
 
 class Silent:
     """A Recorder that keeps nothing."""
@@ -76,4 +84,10 @@ class Silent:
         return
 
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
+        return
+
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        return
+
+    def healed(self, account: str, topic: str) -> None:
         return

@@ -14,6 +14,8 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_REFILL,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
+    COURIER_HEALED,
+    COURIER_HOLES,
     COURIER_PUSHES,
     COURIER_TASKS,
     COURIER_THROTTLED,
@@ -78,6 +80,12 @@ class Metered:
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
         self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", "mass_delete_brake").inc()
 
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        self._metrics.counter(COURIER_HOLES, self._platform, account, reason).inc()
+
+    def healed(self, account: str, topic: str) -> None:
+        self._metrics.counter(COURIER_HEALED, self._platform, account).inc()
+
 
 _LEVELS = ((COURIER_BUCKET_LEVEL, "level"), (COURIER_BUCKET_LIMIT, "limit"), (COURIER_BUCKET_REFILL, "refill"))
 
@@ -103,6 +111,7 @@ def run(settings: Settings, config: Config, platform: str) -> None:
         Metered(metrics, platform),
         CourierSettings(
             request_timeout=timeout,
+            subscriptions_interval=settings.courier_subscriptions_interval,
             limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
     )

@@ -34,13 +34,15 @@ class Sender(Protocol):
 class Settings:
     """Times in seconds. `intent_age`: how old a committed intent may be when its request leaves, so that a process that
     was suspended does not send for a row it no longer owns; `drain`: how long a revoked shard waits for replies;
-    `brake_share` and `brake_floor`: a complete scan that misses more than both is not believed."""
+    `brake_share` and `brake_floor`: a complete scan that misses more than both is not believed;
+    `subscriptions_interval`: between two looks at an account's webhook subscriptions."""
 
     request_timeout: float = 20.0
     intent_age: float = 3.0
     drain: float = 2.0
     brake_share: float = 0.3
     brake_floor: int = 10
+    subscriptions_interval: float = 900.0
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
