@@ -14,11 +14,11 @@ from typing import Protocol
 
 from connectors.kit.contract import Budget, Feedback
 from connectors.kit.errors import Misconfigured
-from connectors.kit.gate import Gate, Outcome
+from connectors.kit.gate import Gate, Outcome, charged
 from connectors.kit.gcra import Gcra
 from connectors.kit.level import LevelFeedback
 
-__all__ = ["Gate", "Gcra", "LevelFeedback", "Outcome", "Pacer", "make"]
+__all__ = ["Gate", "Gcra", "LevelFeedback", "Outcome", "Pacer", "charged", "make"]
 
 
 class Pacer(Protocol):

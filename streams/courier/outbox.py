@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from connectors.kit.contract import Account, Envelope, Feedback, Observation, Request
 from connectors.kit.errors import DeadLetter, OutcomeUnknown, Retry, SluiceError, Stop, Throttled
 from schemas import headers, identity, topics
+from schemas.codec import Record
 from schemas.entities import Channel, Lane
 from streams.core.desired import Task
 from streams.courier.line import Ticket
@@ -25,7 +27,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Trip:
     """One run of a flow: what its calls are recorded as, and what became of it. Times in microseconds UTC.
 
-    `wrote`: a request that writes may have left; `cost`: what its requests expected to be charged.
+    `wrote`: a request that writes may have left; `cost`: what its requests expected to be charged; `purpose`: as
+    api_call.avsc names it.
     """
 
     ticket: Ticket
@@ -38,11 +41,13 @@ class Trip:
     cost: float = 0.0
     started_at: int = 0
     received_at: int = 0
+    purpose: str = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request and its reply; status 0 when none came."""
+    """One request and its reply; status 0 when none came. `cost`: units it was charged; `pace`: Pacer.snapshot once
+    it was settled."""
 
     request: Request
     status: int
@@ -50,6 +55,8 @@ class Call:
     seconds: float
     feedback: Feedback | None
     error: Exception | None
+    cost: float
+    pace: Mapping[str, float]
 
     @property
     def outcome(self) -> str:
@@ -74,6 +81,18 @@ def _named(error: Exception) -> str:
         (DeadLetter, "invalid"),
     )
     return next((name for kind, name in table if isinstance(error, kind)), "unknown")
+
+
+def _paced(snapshot: Mapping[str, float], at: int) -> Record:
+    """Pacer.snapshot as Pace of api_call.avsc; a block that had ended when the call was sent is none."""
+    until = snapshot["blocked_until"] * 1e6
+    return {
+        "level": snapshot["level"] if snapshot["level"] >= 0.0 else None,
+        "limit": snapshot["limit"],
+        "restore_rate": snapshot["restore_rate"],
+        "refill": snapshot["refill"],
+        "blocked_until": round(until) if at < until < math.inf else None,
+    }
 
 
 @dataclass(slots=True)
@@ -120,23 +139,27 @@ class Outbox:
             "bucket": reference(account.tenant, account.id),
             "lane": trip.lane.value,
             "operation": call.request.operation,
+            "purpose": trip.purpose,
             "op_id": trip.op_id,
             "method": call.request.method,
             "endpoint": call.request.endpoint,
             "status": call.status,
             "outcome": call.outcome,
-            "cost": call.request.cost if feedback.cost is None else feedback.cost,
+            "cost": call.cost,
             "level": feedback.level,
             "limit": feedback.limit,
+            "restore_rate": feedback.restore_rate,
             "latency_ms": call.seconds * 1000.0,
             "attempt": trip.attempt,
             "retry_after_ms": None if feedback.retry_after is None else feedback.retry_after * 1000.0,
             "golden_version": trip.golden_version,
+            "pace": _paced(call.pace, call.at),
         }
         partition = identity.account_partition(account.tenant, account.id, self._calls)
         key = reference(account.tenant, account.id)
         self._shard.emit(topics.CALLS, partition, key.encode(), self._setup.codec.encode("api_call", record))
         self._setup.recorder.call(key, call.request.operation, call.outcome, call.seconds)
+        self._setup.recorder.spent(key, trip.purpose, call.cost)
 
     def observation(
         self,

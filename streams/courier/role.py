@@ -12,8 +12,10 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_LEVEL,
     COURIER_BUCKET_LIMIT,
     COURIER_BUCKET_REFILL,
+    COURIER_BUCKET_RESTORE,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
+    COURIER_COST,
     COURIER_PUSHES,
     COURIER_TASKS,
     COURIER_THROTTLED,
@@ -51,6 +53,9 @@ class Metered:
         if outcome == "throttled":
             self._metrics.counter(COURIER_THROTTLED, self._platform, account).inc()
 
+    def spent(self, account: str, purpose: str, cost: float) -> None:
+        self._metrics.counter(COURIER_COST, self._platform, account, purpose).inc(cost)
+
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
         if result in FINISHED:  # the others are attempts, and their calls are counted
             self._metrics.counter(COURIER_PUSHES, self._platform, account, result).inc()
@@ -79,7 +84,12 @@ class Metered:
         self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", "mass_delete_brake").inc()
 
 
-_LEVELS = ((COURIER_BUCKET_LEVEL, "level"), (COURIER_BUCKET_LIMIT, "limit"), (COURIER_BUCKET_REFILL, "refill"))
+_LEVELS = (
+    (COURIER_BUCKET_LEVEL, "level"),
+    (COURIER_BUCKET_LIMIT, "limit"),
+    (COURIER_BUCKET_REFILL, "refill"),
+    (COURIER_BUCKET_RESTORE, "restore_rate"),
+)
 
 
 def run(settings: Settings, config: Config, platform: str) -> None:
