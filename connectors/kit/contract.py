@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from connectors.kit.limits import Limit
 from schemas.entities import Channel, Completeness, EntityType, Op
 
 Json = Any
@@ -351,6 +352,7 @@ class Platform:
     Roles call it when they start, so that a wrong setting is not found out at the first record that needs it.
     `clocks`: the one clock per type that versions are read from (Mapped.clock_id). Versions of two clocks cannot be
     compared, so a record with another clock is refused, and so is a start with another declaration than before.
+    `limits`: what the vendor documents about its quotas.
     """
 
     name: str
@@ -360,3 +362,4 @@ class Platform:
     destination: Destination | None = None
     check: Callable[[Account], None] | None = None
     clocks: Mapping[EntityType, str] = field(default_factory=dict)
+    limits: Sequence[Limit] = ()
