@@ -16,6 +16,7 @@ _LEAST_REFILL = 0.1  # of the advertised rate: without a request nothing new is 
 _DRIFT_AFTER = 2.0  # seconds the API must report more than our account before the account is raised
 _DISTRUST = 10.0  # seconds a level is not believed after a refusal it did not explain; doubles up to ...
 _LONGEST_DISTRUST = 640.0
+_ROUNDED = 1.0  # unit: levels are reported as whole ones
 
 
 class LevelFeedback:
@@ -86,7 +87,7 @@ class LevelFeedback:
         if feedback is not None:
             self._learn(feedback)
         if reported is not None:
-            self._observe(now, reported)
+            self._observe(now, reported, actual)
         if refused:
             self._refused(now, cost_expected, reported)
         elif reported is None and self._level is None and outcome is Outcome.ANSWERED:
@@ -148,7 +149,7 @@ class LevelFeedback:
             self._rate = self._net = rate
             self._trend.restart()
 
-    def _observe(self, now: float, reported: float) -> None:
+    def _observe(self, now: float, reported: float, cost: float) -> None:
         level = min(self._limit, reported) - self._gate.in_flight_cost
         if self._level is None:
             self._account = level
@@ -156,7 +157,7 @@ class LevelFeedback:
             return
         self._level = level
         self._raise_account(now, level)
-        if reported >= self._limit:
+        if reported + cost + self._gate.in_flight_cost >= self._limit - _ROUNDED:  # full before: refill was lost
             self._trend.restart()
             self._net = self._rate
             return
