@@ -25,6 +25,7 @@ from streams.runtime.settings import load as load_settings
 from streams.runtime.topicreader import open_reader
 
 MINUTE, HOUR = 60.0, 3600.0  # seconds
+_PIPE = 240  # columns
 _account = click.option("--account", default="", help="Only this one: tenant|account, or without its tenant.")
 
 
@@ -57,7 +58,7 @@ def group(ctx: click.Context, minutes: float, account: str, as_json: bool, watch
         if as_json:
             click.echo(_as_json(found, now, indent=2))
         else:
-            Console().print(tables.standings(found, now))
+            _console().print(tables.standings(found, now))
 
 
 @group.command()
@@ -89,7 +90,7 @@ def audit(since: datetime | None, until: datetime | None, account: str, form: st
     elif form == "markdown":
         click.echo(markdown.report(found), nl=False)
     else:
-        Console().print(tables.audit(found))
+        _console().print(tables.audit(found))
 
 
 def limits_of(platform: str) -> tuple[Limit, ...]:
@@ -97,9 +98,18 @@ def limits_of(platform: str) -> tuple[Limit, ...]:
     return tuple(catalog.platform(platform).limits) if platform in catalog.NAMES else ()
 
 
+def _console() -> Console:
+    """A terminal's own width; a pipe gets lines that are wide enough for everything."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE)
+
+
 def _watch(follower: Follower, live: Live, seconds: float, as_json: bool) -> None:
     """Until interrupted, which is how it ends and no error."""
-    with suppress(KeyboardInterrupt), nullcontext() if as_json else Screen(auto_refresh=False) as screen:
+    with (
+        suppress(KeyboardInterrupt),
+        nullcontext() if as_json else Screen(console=_console(), auto_refresh=False) as screen,
+    ):
         while True:
             now = _caught_up(follower, live)
             found = live.standings(now)

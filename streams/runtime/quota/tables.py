@@ -29,7 +29,7 @@ def standings(found: Sequence[Standing], now: float) -> Table:
     """One line per bucket; what is at 80 % of its refill or more, blocked or refused stands out."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in _STANDINGS:
-        table.add_column(name, justify="left" if name in ("bucket", "used for") else "right")
+        table.add_column(name, justify="left" if name in ("bucket", "used for") else "right", overflow="fold")
     for one in found:
         table.add_row(
             f"{one.platform} {one.bucket}",
@@ -130,6 +130,8 @@ def _operations(bucket: Bucket) -> Table:
     table = Table(*_OPERATIONS, box=None, header_style="dim", pad_edge=True)
     for column in table.columns[2:]:
         column.justify = "right"
+    for column in table.columns[:2]:
+        column.overflow = "fold"
     for key, usage in sorted(bucket.operations.items()):
         table.add_row(key.name, f"{key.method} {key.endpoint}", *cells(bucket, usage))
     table.add_row("all", "", *cells(bucket, bucket.usage), style="bold")
