@@ -84,8 +84,9 @@ def _cell(name: str, maker: Maker, scenario: str, seconds: int) -> dict[str, Any
 async def _measured(shops: list[tuple[Shop, Work]], maker: Maker, scenario: str, seconds: int) -> dict[str, Any]:
     sides = [Side(shop, work, maker(shop, work)) for shop, work in shops]
     for side in sides:
-        side.before = await asyncio.to_thread(side.shop.read)
         side.offer(Lane.BULK, round(side.shop.kind.rate / side.shop.kind.write_cost * (seconds * 1.1 + 1)))
+    for side in sides:
+        side.before = await asyncio.to_thread(side.shop.read)
     started, cpu = time.monotonic(), time.process_time()
     tasks = [asyncio.create_task(side.contender.work()) for side in sides]
     tasks += [asyncio.create_task(_urgent(side)) for side in sides]

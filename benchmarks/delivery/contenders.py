@@ -18,7 +18,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pyrate_limiter import Duration, Rate
 from pyrate_limiter import Limiter as PyrateLimiter
-from throttled.asyncio import RateLimiterType, Throttled, per_sec
+from throttled.asyncio import MemoryStore, RateLimiterType, Throttled, per_sec
 
 from benchmarks.delivery.shops import Shop
 from benchmarks.delivery.work import CODEC, Piece, Work
@@ -136,10 +136,13 @@ class Limits:
 
 
 class ThrottledPy:
-    """throttled-py: GCRA with wait-and-retry, `await throttle.limit(key, cost)` with a timeout."""
+    """throttled-py: GCRA with wait-and-retry, `await throttle.limit(key, cost)` with a timeout. A store of its own: the
+    default one is shared by the whole process."""
 
     def __init__(self, rate: int) -> None:
-        self._limiter = Throttled(using=RateLimiterType.GCRA.value, quota=per_sec(rate, burst=rate), timeout=TIMEOUT)
+        self._limiter = Throttled(
+            using=RateLimiterType.GCRA.value, quota=per_sec(rate, burst=rate), timeout=TIMEOUT, store=MemoryStore()
+        )
 
     async def acquire(self, cost: int) -> None:
         while (await self._limiter.limit("shop", cost)).limited:

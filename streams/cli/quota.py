@@ -54,7 +54,7 @@ def group(ctx: click.Context, minutes: float, account: str, as_json: bool, watch
         now = _caught_up(follower, live)
         found = live.standings(now)
         if not found:
-            raise click.ClickException(_nothing(f"the last {minutes:g} minutes", account))
+            raise click.ClickException(_nothing(f"the last {minutes:g} minutes", account, "--minutes"))
         if as_json:
             click.echo(_as_json(found, now, indent=2))
         else:
@@ -84,7 +84,9 @@ def audit(since: datetime | None, until: datetime | None, account: str, form: st
         for call in follower.read():
             found.add(call)
     if not found.buckets:
-        raise click.ClickException(_nothing(f"the time from {tables.when(start)} to {tables.when(end)}", account))
+        raise click.ClickException(
+            _nothing(f"the time from {tables.when(start)} to {tables.when(end)}", account, "--since")
+        )
     if form == "json":
         click.echo(json.dumps(tables.audit_data(found), indent=2))
     elif form == "markdown":
@@ -140,10 +142,10 @@ def _following(since: float, account: str) -> Iterator[Follower]:
         yield Follower(reader, codec, since, account)
 
 
-def _nothing(when: str, account: str) -> str:
+def _nothing(when: str, account: str, option: str) -> str:
     whose = f" of account {account!r}" if account else ""
     return (
         f"no call{whose} was recorded in {when}. Likely no courier runs, nothing had to be read or written, or "
         f"the prefix is another one: `sluice config show` shows it, `sluice ledger` what is on its way; "
-        f"--minutes looks further back"
+        f"{option} looks further back"
     )
