@@ -205,6 +205,12 @@ COURIER_BUCKET_RESTORE = Gauge(
     "Refill that the API advertises, else the configured rate.",
     "Changes when the vendor changes the plan, or cuts the quota for a while.",
 )
+COURIER_QUOTA_USED = Gauge(
+    "sluice_courier_quota_used_ratio",
+    ("platform", "account", "quota"),
+    "Share of a quota per day (hour, minute) that is used up in its present window; its name, empty for the account's.",
+    "Near 1 long before the window ends: work waits until then. Poll less often, or ask the vendor for more.",
+)
 COURIER_BLOCKED_SECONDS = Gauge(
     "sluice_courier_blocked_seconds",
     ("platform", "account"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.kit.contract import Account, Envelope, Feedback, Observation, Request
 from connectors.kit.errors import DeadLetter, OutcomeUnknown, Retry, SluiceError, Stop, Throttled
+from connectors.kit.snapshots import OWN, buckets
 from schemas import headers, identity, topics
 from schemas.codec import Record
 from schemas.entities import Channel, Lane
@@ -83,16 +84,24 @@ def _named(error: Exception) -> str:
     return next((name for kind, name in table if isinstance(error, kind)), "unknown")
 
 
-def _paced(snapshot: Mapping[str, float], at: int) -> Record:
-    """Pacer.snapshot as Pace of api_call.avsc; a block that had ended when the call was sent is none."""
-    until = snapshot["blocked_until"] * 1e6
+def _paced(name: str, numbers: Mapping[str, float], call: Call) -> Record:
+    """One bucket of Pacer.snapshot as Pace of api_call.avsc. In further buckets a request counts as one."""
     return {
-        "level": snapshot["level"] if snapshot["level"] >= 0.0 else None,
-        "limit": snapshot["limit"],
-        "restore_rate": snapshot["restore_rate"],
-        "refill": snapshot["refill"],
-        "blocked_until": round(until) if at < until < math.inf else None,
+        "name": name,
+        "cost": call.cost if name == OWN else float(call.cost > 0.0),
+        "level": numbers["level"] if numbers["level"] >= 0.0 else None,
+        "limit": numbers["limit"],
+        "restore_rate": numbers["restore_rate"],
+        "refill": numbers["refill"],
+        "blocked_until": _ahead(numbers["blocked_until"], call.at),
+        "ends_at": _ahead(numbers.get("ends", 0.0), call.at),
     }
+
+
+def _ahead(seconds: float, at: int) -> int | None:
+    """A time in microseconds, if it lies ahead of `at`; what has ended when the call was sent is none."""
+    until = seconds * 1e6
+    return round(until) if at < until < math.inf else None
 
 
 @dataclass(slots=True)
@@ -153,7 +162,7 @@ class Outbox:
             "attempt": trip.attempt,
             "retry_after_ms": None if feedback.retry_after is None else feedback.retry_after * 1000.0,
             "golden_version": trip.golden_version,
-            "pace": _paced(call.pace, call.at),
+            "paces": [_paced(name, numbers, call) for name, numbers in buckets(call.pace).items()],
         }
         partition = identity.account_partition(account.tenant, account.id, self._calls)
         key = reference(account.tenant, account.id)

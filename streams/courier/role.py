@@ -17,12 +17,14 @@ from connectors.kit.metrics import (
     COURIER_CALLS,
     COURIER_COST,
     COURIER_PUSHES,
+    COURIER_QUOTA_USED,
     COURIER_TASKS,
     COURIER_THROTTLED,
     COURIER_WAIT_SECONDS,
     PIPELINE_DEAD_LETTERS,
     Metrics,
 )
+from connectors.kit.snapshots import buckets, used_share
 from schemas import topics
 from schemas.registry import open_codec
 from schemas.topics import Role
@@ -73,6 +75,10 @@ class Metered:
         for metric, name in _LEVELS:
             self._metrics.gauge(metric, self._platform, account).set(snapshot[name])
         self._metrics.gauge(COURIER_BLOCKED_SECONDS, self._platform, account).set(blocked)
+        for name, numbers in buckets(snapshot).items():
+            used = used_share(numbers)
+            if used is not None:
+                self._metrics.gauge(COURIER_QUOTA_USED, self._platform, account, name).set(used)
 
     def waited(self, lane: str, seconds: float) -> None:
         self._metrics.histogram(COURIER_WAIT_SECONDS, self._platform, lane).observe(max(0.0, seconds))

@@ -13,7 +13,7 @@ from tests.deploy.manifests import ROOT, of_kind
 EXPOSED = {one.name: set(one.labels) for one in CATALOGUE} | {
     one.name + end: set(one.labels) for one in CATALOGUE if isinstance(one, Histogram) for end in ("_sum", "_count")
 }
-AGGREGATED = re.compile(r"(?:sum|max|min) by \(([a-z, ]+)\) \((?:rate\()?(sluice_[a-z_]+)(?:\[\w+\]\))?\)")
+AGGREGATED = re.compile(r"(?:sum|max|min) by \(([a-z, ]+)\) \((?:rate\()?(sluice_[a-z_]+)(?:\[\w+\]\))?(?: > 0)?\)")
 
 
 def rules() -> list[dict[str, Any]]:
@@ -50,8 +50,9 @@ def test_what_is_recorded_is_recorded_before_it_is_used() -> None:
 
 
 def test_a_quota_is_an_alert_from_eighty_percent_on() -> None:
-    (rule,) = (rule for rule in rules() if rule.get("alert") == "SluiceQuotaNearlyUsed")
-    assert rule["expr"].strip() == "sluice:quota_load:ratio > 0.8"
+    found = {rule["alert"]: rule["expr"].strip() for rule in rules() if "alert" in rule}
+    assert found["SluiceQuotaNearlyUsed"] == "sluice:quota_load:ratio > 0.8"
+    assert found["SluiceQuotaWindowNearlyUsed"].endswith("(sluice_courier_quota_used_ratio) > 0.8")
 
 
 @pytest.mark.parametrize("rule", alerts())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,19 +14,24 @@ from streams.runtime.topicreader import TopicReader
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The bucket as its owner saw it; units and units per second. `blocked_until`: seconds UTC, 0 when it was open."""
+    """A bucket as its owner saw it; units and units per second. `name`: empty for the account's own; `cost`: what the
+    call was charged there; `blocked_until`: seconds UTC, 0 when it was open; `ends_at`: when a quota per window begins
+    anew, seconds UTC, None for a bucket that refills all the time."""
 
     level: float | None
     limit: float
     restore_rate: float
     refill: float
     blocked_until: float
+    name: str = ""
+    cost: float = 0.0
+    ends_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request and its reply. `at`, `ended`: sent and answered, seconds UTC; `level`, `limit`, `restore_rate`: as
-    the API reported them; `pace` is None in records of versions that did not say it."""
+    the API reported them; `pace`: of the account's own bucket; `further`: of the others it was charged to."""
 
     at: float
     ended: float
@@ -47,6 +52,7 @@ class Call:
     restore_rate: float | None = None
     retry_after: float | None = None
     pace: Pace | None = None
+    further: tuple[Pace, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -58,6 +64,15 @@ class Call:
         """Whether it was refused for its rate."""
         return self.outcome == "throttled"
 
+    def parts(self) -> Iterator[Call]:
+        """This call as each bucket saw it that it was charged to; what the API reported is about the account's own."""
+        yield self
+        for pace in self.further:
+            yield replace(
+                self, bucket=f"{self.bucket}/{pace.name}", cost=pace.cost, level=None, limit=None, restore_rate=None,
+                pace=pace, further=(),
+            )  # fmt: skip
+
 
 def from_record(record: Mapping[str, Any]) -> Call:
     """A decoded record of api_call.avsc."""
@@ -66,19 +81,25 @@ def from_record(record: Mapping[str, Any]) -> Call:
         "tenant", "account", "platform", "bucket", "lane", "purpose", "operation", "method", "endpoint", "status",
         "outcome", "cost", "level", "limit", "restore_rate",
     )  # fmt: skip
+    paces = [_pace(one) for one in record["paces"]]
     return Call(
         at=at,
         ended=at + record["latency_ms"] / 1000.0,
         retry_after=None if wait is None else wait / 1000.0,
-        pace=None if record["pace"] is None else _pace(record["pace"]),
+        pace=next((pace for pace in paces if not pace.name), None),
+        further=tuple(pace for pace in paces if pace.name),
         **{name: record[name] for name in copied},
     )
 
 
 def _pace(record: Mapping[str, Any]) -> Pace:
-    until = record["blocked_until"]
-    numbers = {name: record[name] for name in ("level", "limit", "restore_rate", "refill")}
-    return Pace(**numbers, blocked_until=0.0 if until is None else _seconds(until))
+    until, ends = record["blocked_until"], record["ends_at"]
+    copied = ("level", "limit", "restore_rate", "refill", "name", "cost")
+    return Pace(
+        **{name: record[name] for name in copied},
+        blocked_until=0.0 if until is None else _seconds(until),
+        ends_at=None if ends is None else _seconds(ends),
+    )
 
 
 def _seconds(time: datetime) -> float:

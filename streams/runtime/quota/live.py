@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from connectors.kit.limits import Kind, Limit
 from streams.runtime.quota import estimate
-from streams.runtime.quota.calls import Call
+from streams.runtime.quota.calls import Call, Pace
 from streams.runtime.quota.estimate import Sample
 
 RECENT = 60.0  # seconds that refill, use and trend are told from
@@ -23,9 +23,10 @@ class Standing:
 
     `level`: what it holds now, by the last reply and the net refill since; `advertised`: its refill by the API's or
     our own settings' word; `net`: what of it is left beside what others take; `used`: what we were charged of late;
-    `rivals`: their share of the refill, in [0, 1]; `load`: what all together use of it; `blocked_until` and
-    `exhausted_at`: None when nothing is blocked, or going to be empty; `used_for`: `used` by purpose; `calls` and
-    `throttled` of the whole window; `reported`: whether the API itself tells its level.
+    `rivals`: their share of the refill, in [0, 1]; `load`: what all together use of it, of a quota per window what is
+    used up; `blocked_until` and `exhausted_at`: None when nothing is blocked, or going to be empty; `ends_at`: when a
+    quota per window begins anew; `used_for`: `used` by purpose; `calls` and `throttled` of the whole time looked at;
+    `reported`: whether the API itself tells its level.
     """
 
     platform: str
@@ -40,6 +41,7 @@ class Standing:
     load: float | None
     blocked_until: float | None
     exhausted_at: float | None
+    ends_at: float | None
     used_for: dict[str, float]
     calls: int
     throttled: int
@@ -57,7 +59,8 @@ class Live:
 
     def add(self, call: Call) -> None:
         """One more call; in the order of the topic."""
-        self._buckets.setdefault(call.bucket, deque()).append(call)
+        for part in call.parts():
+            self._buckets.setdefault(part.bucket, deque()).append(part)
 
     def standings(self, now: float) -> list[Standing]:
         """All buckets that were called within the window, by name."""
@@ -75,12 +78,14 @@ def standing(calls: Sequence[Call], now: float, limits_of: LimitsOf = lambda pla
     last = calls[-1]
     recent = [call for call in calls if call.ended >= now - RECENT]
     limit = _last(calls, lambda call: call.limit, lambda pace: pace.limit)
-    advertised = _last(calls, lambda call: call.restore_rate, lambda pace: pace.restore_rate)
+    advertised = _last(calls, lambda call: call.restore_rate, lambda pace: pace.restore_rate if pace.refill else None)
     net = _net(calls, recent, limit, advertised)
     used_for = _per_second(recent, now, calls[0].at)
     used = sum(used_for.values())
     rivals = None if advertised is None else estimate.rival_share(advertised, net)
-    level = _level(calls, now, advertised if net is None else net, limit)
+    ends_at = _ends_at(last, now, limits_of)
+    grows = 0.0 if ends_at else advertised if net is None else net
+    level = _level(calls, now, grows, limit)
     return Standing(
         platform=last.platform,
         account=last.account,
@@ -91,9 +96,10 @@ def standing(calls: Sequence[Call], now: float, limits_of: LimitsOf = lambda pla
         net=net,
         used=used,
         rivals=rivals,
-        load=used / advertised + (rivals or 0.0) if advertised else None,
+        load=_load(used, rivals, advertised) if ends_at is None else _used_up(level, limit),
         blocked_until=_blocked(calls, now),
-        exhausted_at=_exhausted(recent, now, level, advertised, _window(last, limits_of)),
+        exhausted_at=_exhausted(recent, now, level, advertised, ends_at),
+        ends_at=ends_at,
         used_for=used_for,
         calls=len(calls),
         throttled=sum(call.throttled for call in calls),
@@ -102,7 +108,9 @@ def standing(calls: Sequence[Call], now: float, limits_of: LimitsOf = lambda pla
     )
 
 
-def _last(calls: Sequence[Call], reported: Callable[[Call], float | None], paced: Callable[..., float]) -> float | None:
+def _last(
+    calls: Sequence[Call], reported: Callable[[Call], float | None], paced: Callable[[Pace], float | None]
+) -> float | None:
     """The newest word of the API, else of the bucket's owner."""
     for call in reversed(calls):
         said = reported(call)
@@ -125,11 +133,12 @@ def _paced(calls: Sequence[Call]) -> list[Sample]:
 
 
 def _net(calls: Sequence[Call], recent: Sequence[Call], limit: float | None, advertised: float | None) -> float | None:
-    """From the levels where the API reports them, else as the owner has learnt it from refusals."""
+    """From the levels where the API reports them, else as the owner has learnt it from refusals. Places for requests at
+    the same time do not refill."""
     if any(call.level is not None for call in calls):
         observed = None if limit is None else estimate.net_refill(_samples(recent), limit)
         return observed if observed is None or advertised is None else min(advertised, observed)
-    return next((call.pace.refill for call in reversed(calls) if call.pace), None)
+    return next((call.pace.refill or None for call in reversed(calls) if call.pace), None)
 
 
 def _level(calls: Sequence[Call], now: float, net: float | None, limit: float | None) -> float | None:
@@ -155,18 +164,27 @@ def _blocked(calls: Sequence[Call], now: float) -> float | None:
 
 
 def _exhausted(
-    recent: Sequence[Call], now: float, level: float | None, advertised: float | None, window: float | None
+    recent: Sequence[Call], now: float, level: float | None, advertised: float | None, ends_at: float | None
 ) -> float | None:
     rising = estimate.trend(_samples(recent) or _paced(recent))
     if rising is None or level is None:
         return None
-    ends_at = None if window is None else estimate.window_end(now, window)
     return estimate.exhausted_at(now, level, rising, _NOISE * (advertised or 0.0), ends_at)
 
 
-def _window(call: Call, limits_of: LimitsOf) -> float | None:
-    """Seconds of the window in which this API counts requests, if it documents one."""
+def _load(used: float, rivals: float | None, advertised: float | None) -> float | None:
+    return used / advertised + (rivals or 0.0) if advertised else None
+
+
+def _used_up(level: float | None, limit: float | None) -> float | None:
+    return None if level is None or not limit else min(1.0, max(0.0, 1.0 - level / limit))
+
+
+def _ends_at(call: Call, now: float, limits_of: LimitsOf) -> float | None:
+    """When the quota begins anew: as its owner says, else at the end of the window that the API documents."""
+    if call.pace is not None and call.pace.ends_at is not None:
+        return call.pace.ends_at if call.pace.ends_at > now else None
     for limit in limits_of(call.platform):
         if limit.kind is Kind.WINDOW and limit.unit == "requests" and limit.covers(call.endpoint):
-            return limit.seconds
+            return estimate.window_end(now, limit.seconds)
     return None

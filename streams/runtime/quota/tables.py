@@ -48,7 +48,10 @@ def standings(found: Sequence[Standing], now: float) -> Table:
 
 def standing_data(one: Standing, now: float) -> dict[str, Any]:
     """What --json says of a bucket: fields of Standing, times in ISO form, beside them the seconds until then."""
-    times = {"blocked_until": one.blocked_until, "exhausted_at": one.exhausted_at, "last_at": one.last_at}
+    times = {
+        "blocked_until": one.blocked_until, "exhausted_at": one.exhausted_at, "ends_at": one.ends_at,
+        "last_at": one.last_at,
+    }  # fmt: skip
     return {
         **asdict(one),
         **{name: None if at is None else when(at) for name, at in times.items()},

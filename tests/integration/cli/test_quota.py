@@ -28,7 +28,7 @@ from streams.testing.prepare import prepare
 pytestmark = pytest.mark.broker
 
 PROFILE = PROFILES["development"]
-PACE = {"level": 9.0, "limit": 10.0, "restore_rate": 10.0, "refill": 5.0, "blocked_until": None}
+PACE = {"cost": 1.0, "level": 9.0, "limit": 10.0, "restore_rate": 10.0, "refill": 5.0, "blocked_until": None}
 
 
 class Calls:
@@ -84,7 +84,7 @@ def record(ago: float, **changes: Any) -> dict[str, Any]:
 PRESTA = {
     "account": "presta", "bucket": "acme|presta", "platform": "prestashop", "operation": "read_products",
     "purpose": "poll", "method": "GET", "endpoint": "/api/products", "cost": 1.0, "level": None, "limit": None,
-    "restore_rate": None, "pace": PACE, "golden_version": None,
+    "restore_rate": None, "paces": [PACE], "golden_version": None,
 }  # fmt: skip
 
 

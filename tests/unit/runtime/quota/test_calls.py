@@ -26,10 +26,11 @@ def test_times_are_seconds_and_what_was_not_said_is_none() -> None:
 
 
 def test_the_owners_view_of_the_bucket_comes_with_the_end_of_its_block_in_seconds() -> None:
-    pace = {"level": None, "limit": 40.0, "restore_rate": 2.0, "refill": 1.0, "blocked_until": RECORD["at"] + 7_000_000}
-    call = from_record(CODEC.decode(CODEC.encode("api_call", RECORD | {"pace": pace})))
-    assert call.pace == Pace(None, 40.0, 2.0, 1.0, NOW + 7)
-    opened = CODEC.encode("api_call", RECORD | {"pace": pace | {"blocked_until": None}})
+    pace = {"cost": 2.0, "level": None, "limit": 40.0, "restore_rate": 2.0, "refill": 1.0}
+    blocked = pace | {"blocked_until": RECORD["at"] + 7_000_000}
+    call = from_record(CODEC.decode(CODEC.encode("api_call", RECORD | {"paces": [blocked]})))
+    assert call.pace == Pace(None, 40.0, 2.0, 1.0, NOW + 7, cost=2.0)
+    opened = CODEC.encode("api_call", RECORD | {"paces": [pace]})
     found = from_record(CODEC.decode(opened)).pace
     assert found is not None
     assert found.blocked_until == 0.0

@@ -104,3 +104,35 @@ def test_the_data_for_scripts_has_times_and_the_seconds_until_then() -> None:
     assert said["exhausted_at"] == "2026-03-01T12:00:04Z"
     assert said["exhausted_seconds"] == pytest.approx(4.0)
     assert (said["blocked_until"], said["blocked_seconds"]) == (None, None)
+
+
+def by_the_day(level: float, at: float) -> Call:
+    day = Pace(level, 1000.0, 1000 / 86_400, 1000 / 86_400, 0.0, name="day", cost=1.0, ends_at=NOW + 3600)
+    return presta(at, further=(day,))
+
+
+def test_a_further_quota_is_a_bucket_of_its_own_told_by_its_owner() -> None:
+    live = Live(window=300.0)
+    for ago in range(20, 0, -1):
+        live.add(by_the_day(100.0 + ago, -float(ago)))
+    own, day = live.standings(NOW)
+    assert (own.bucket, own.limit, own.load) == ("acme|presta", 10.0, pytest.approx(0.1))
+    assert (day.bucket, day.level, day.limit) == ("acme|presta/day", 101.0, 1000.0)
+    assert day.load == pytest.approx(0.899)
+    assert day.rivals == 0.0
+    assert day.exhausted_at == pytest.approx(NOW + 101)
+    assert day.ends_at == NOW + 3600
+
+
+def test_a_quota_whose_window_ends_before_it_is_used_up_is_not_going_to_be_empty() -> None:
+    live = Live(window=300.0)
+    for ago in range(20, 0, -1):
+        live.add(by_the_day(900.0 + ago / 10, -float(ago)))
+    _, day = live.standings(NOW)
+    assert day.exhausted_at is None
+
+
+def test_places_for_requests_at_the_same_time_have_neither_refill_nor_rivals() -> None:
+    places = Pace(level=3.0, limit=4.0, restore_rate=16.0, refill=0.0, blocked_until=0.0)
+    one = standing([presta(-1.0, pace=places)], NOW)
+    assert (one.advertised, one.net, one.rivals, one.load) == (None, None, None, None)
