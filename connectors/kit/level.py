@@ -16,6 +16,7 @@ _LEAST_REFILL = 0.1  # of the advertised rate: without a request nothing new is 
 _DRIFT_AFTER = 2.0  # seconds the API must report more than our account before the account is raised
 _DISTRUST = 10.0  # seconds a level is not believed after a refusal it did not explain; doubles up to ...
 _LONGEST_DISTRUST = 640.0
+_CATCH_UP = 0.05  # seconds by which a start that came late does not put off those after it
 _ROUNDED = 1.0  # unit: levels are reported as whole ones
 
 
@@ -71,9 +72,10 @@ class LevelFeedback:
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""
         self._advance(now)
+        planned = min(now, self._spaced(min(self._readings(now))))
         self._gate.start(cost)
         self._spend(cost)
-        self._last_start, self._last_cost = now, cost
+        self._last_start, self._last_cost = max(planned, now - _CATCH_UP), cost
 
     def settle(self, now: float, cost_expected: float, feedback: Feedback | None, outcome: Outcome) -> None:
         """A request ended: correct its cost, learn what the reply says of the bucket."""

@@ -116,7 +116,8 @@ def test_a_further_quota_is_a_bucket_of_its_own_told_by_its_owner() -> None:
     for ago in range(20, 0, -1):
         live.add(by_the_day(100.0 + ago, -float(ago)))
     own, day = live.standings(NOW)
-    assert (own.bucket, own.limit, own.load) == ("acme|presta", 10.0, pytest.approx(0.1))
+    assert (own.bucket, own.limit) == ("acme|presta", 10.0)
+    assert own.load == pytest.approx(0.1)
     assert (day.bucket, day.level, day.limit) == ("acme|presta/day", 101.0, 1000.0)
     assert day.load == pytest.approx(0.899)
     assert day.rivals == 0.0
