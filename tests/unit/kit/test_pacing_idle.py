@@ -1,4 +1,4 @@
-"""A bucket that is hardly used shows no rival (what ran over was lost, not taken), and a busy machine loses no quota."""
+"""An idle bucket shows no rival (what ran over was lost, not taken), and a busy machine loses no quota."""
 
 from __future__ import annotations
 
