@@ -16,6 +16,8 @@ _LEAST_REFILL = 0.1  # of the advertised rate: without a request nothing new is 
 _DRIFT_AFTER = 2.0  # seconds the API must report more than our account before the account is raised
 _DISTRUST = 10.0  # seconds a level is not believed after a refusal it did not explain; doubles up to ...
 _LONGEST_DISTRUST = 640.0
+_CATCH_UP = 0.05  # seconds by which a start that came late does not put off those after it
+_ROUNDED = 1.0  # unit: levels are reported as whole ones
 
 
 class LevelFeedback:
@@ -70,9 +72,10 @@ class LevelFeedback:
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""
         self._advance(now)
+        planned = min(now, self._spaced(min(self._readings(now))))
         self._gate.start(cost)
         self._spend(cost)
-        self._last_start, self._last_cost = now, cost
+        self._last_start, self._last_cost = max(planned, now - _CATCH_UP), cost
 
     def settle(self, now: float, cost_expected: float, feedback: Feedback | None, outcome: Outcome) -> None:
         """A request ended: correct its cost, learn what the reply says of the bucket."""
@@ -86,7 +89,7 @@ class LevelFeedback:
         if feedback is not None:
             self._learn(feedback)
         if reported is not None:
-            self._observe(now, reported)
+            self._observe(now, reported, actual)
         if refused:
             self._refused(now, cost_expected, reported)
         elif reported is None and self._level is None and outcome is Outcome.ANSWERED:
@@ -148,7 +151,7 @@ class LevelFeedback:
             self._rate = self._net = rate
             self._trend.restart()
 
-    def _observe(self, now: float, reported: float) -> None:
+    def _observe(self, now: float, reported: float, cost: float) -> None:
         level = min(self._limit, reported) - self._gate.in_flight_cost
         if self._level is None:
             self._account = level
@@ -156,7 +159,7 @@ class LevelFeedback:
             return
         self._level = level
         self._raise_account(now, level)
-        if reported >= self._limit:
+        if reported + cost + self._gate.in_flight_cost >= self._limit - _ROUNDED:  # full before: refill was lost
             self._trend.restart()
             self._net = self._rate
             return

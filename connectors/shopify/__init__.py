@@ -6,6 +6,7 @@ from connectors.kit.contract import Platform
 from connectors.shopify import settings
 from connectors.shopify.context import CLOCK_ID
 from connectors.shopify.destination import ShopifyDestination
+from connectors.shopify.limits import LIMITS
 from connectors.shopify.mapping import ShopifyMapping
 from connectors.shopify.poller import ShopifyPoller
 from connectors.shopify.subscriptions import ShopifySubscriptions
@@ -23,4 +24,5 @@ PLATFORM = Platform(
     tokens=ShopifyTokens(),
     subscriptions=ShopifySubscriptions(),
     clocks=dict.fromkeys(EntityType, CLOCK_ID),
+    limits=LIMITS,
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.kit.contract import Feedback, Flow, Request, Response
-from connectors.kit.errors import Invalid, Renewed, SluiceError, Unauthorised, Unavailable
-from connectors.kit.pacing import Outcome
+from connectors.kit.errors import Invalid, Renewed, Unauthorised, Unavailable
+from connectors.kit.pacing import Outcome, charged
 from streams.courier.line import Line
 from streams.courier.outbox import Call, Outbox, Trip
 from streams.courier.setup import Setup
@@ -55,7 +55,9 @@ class Driver:
         """One request and its reply, and what the flow makes of it."""
         response = await self._exchange(line, request, trip, before_write)
         feedback = self._setup.destination.feedback(request, response)
-        self._settle(line, request, feedback, _outcome(request, response, feedback))
+        outcome = _outcome(request, response, feedback)
+        self._settle(line, request, feedback, outcome)
+        cost, pace = charged(request.cost, feedback, outcome), line.pacer.snapshot()
         error: Exception | None = None
         try:
             step = _advance(flow, response)
@@ -66,7 +68,7 @@ class Driver:
             raise
         finally:
             seconds = (response.received_at - response.started_at) / 1e6
-            call = Call(request, response.status, response.started_at, seconds, feedback, error)
+            call = Call(request, response.status, response.started_at, seconds, feedback, error, cost, pace)
             self._outbox.call(line.account, trip, call)
 
     async def _exchange(self, line: Line, request: Request, trip: Trip, before_write: BeforeWrite) -> Response:
@@ -87,13 +89,14 @@ class Driver:
             at, started = self._setup.clock.now(), self._setup.waiter.now()
             outcome, trip.wrote = Outcome.UNKNOWN, trip.wrote or request.writes
             response = await self._setup.sender.send(line.account, request, self._setup.settings.request_timeout)
-        except SluiceError as error:
-            lost = (
-                Outcome.NOT_SENT if outcome is Outcome.NOT_SENT or isinstance(error, Unavailable) else Outcome.UNKNOWN
-            )
+        except Exception as error:
+            tried = outcome is not Outcome.NOT_SENT
+            lost = Outcome.UNKNOWN if tried and not isinstance(error, Unavailable) else Outcome.NOT_SENT
             self._settle(line, request, None, lost)
-            call = Call(request, 0, at, self._setup.waiter.now() - started, None, error)
-            self._outbox.call(line.account, trip, call)
+            if tried:
+                cost, pace = charged(request.cost, None, lost), line.pacer.snapshot()
+                call = Call(request, 0, at, self._setup.waiter.now() - started, None, error, cost, pace)
+                self._outbox.call(line.account, trip, call)
             raise
         except BaseException:
             self._settle(line, request, None, outcome)

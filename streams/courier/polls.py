@@ -85,7 +85,8 @@ class Polls:
         """Read one page; everything it says is one atom with the cursor."""
         name = key.removeprefix(PREFIX)
         resource = next(one for one in self._poller.resources(line.account) if one.name == name)
-        trip = Trip(ticket, _lane(resource), f"{line.reference}|poll|{name}", self._failures[line.reference, name] + 1)
+        op_id = f"{line.reference}|poll|{name}"
+        trip = Trip(ticket, _lane(resource), op_id, self._failures[line.reference, name] + 1, purpose="poll")
         if line.reads.in_use:
             ticket.charged()
         self._running.add((line.reference, name))

@@ -13,6 +13,10 @@ class Recorder(Protocol):
         """A request ended. `outcome` as in api_call.avsc."""
         ...
 
+    def spent(self, account: str, purpose: str, cost: float) -> None:
+        """A request was charged `cost` units. `purpose` as in api_call.avsc."""
+        ...
+
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
         """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused. `delay`: seconds since it
         was wanted."""
@@ -60,6 +64,9 @@ class Silent:
     """A Recorder that keeps nothing."""
 
     def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
+        return
+
+    def spent(self, account: str, purpose: str, cost: float) -> None:
         return
 
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
