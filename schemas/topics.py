@@ -12,7 +12,7 @@ from enum import StrEnum
 from schemas.entities import EntityType
 
 DAY_MS = 86_400_000
-PLATFORMS = ("shopify", "prestashop")
+PLATFORMS = ("shopify", "prestashop", "threepl")
 
 
 class Cleanup(StrEnum):
@@ -153,6 +153,11 @@ def fetch(platform: str) -> str:
     return f"fetch.{platform}.v1"
 
 
+def tasks(platform: str) -> str:
+    """Topic of what people decided about parked work for one platform."""
+    return f"tasks.{platform}.v1"
+
+
 def courier_changelog(platform: str) -> str:
     """Changelog of the courier's rows of one platform."""
     return f"courier-changelog.{platform}.v1"
@@ -212,13 +217,24 @@ def _per_platform(platform: str) -> list[Topic]:
             retention_ms=3 * DAY_MS,
         ),
         Topic(
+            tasks(platform),
+            Sizing.PLATFORM,
+            Cleanup.DELETE,
+            "account, row",
+            ("task_verdict",),
+            (Role.CONSOLE, Role.OPERATOR),
+            (Role.COURIER, Role.CONSOLE, Role.OPERATOR),
+            "What people decided about parked work; the record of who decided what, and why.",
+            retention_ms=400 * DAY_MS,
+        ),
+        Topic(
             courier_changelog(platform),
             Sizing.PLATFORM,
             Cleanup.COMPACT,
             "row key",
             (),
             (Role.COURIER,),
-            (Role.COURIER,),
+            (Role.COURIER, Role.CONSOLE, Role.OPERATOR),
             "Rows of the courier's shards.",
         ),
     ]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from connectors.kit.limits import Limit
 from schemas.entities import Channel, Completeness, EntityType, Op
 
 Json = Any
@@ -180,7 +181,9 @@ class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
     units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
     unanswered request may have changed something. `charges`: the expected charge in each named bucket of the budget
-    (Budget.also); 1 in those it does not name, 0 where this request is not charged."""
+    (Budget.also); 1 in those it does not name, 0 where this request is not charged. `key`: the idempotency key it
+    carries, so that it is known how long the vendor remembers it; a command's depends on `op_id` alone, a set's on the
+    content as well."""
 
     method: str
     path: str
@@ -192,6 +195,7 @@ class Request:
     cost: float = 1.0
     writes: bool = False
     charges: Mapping[str, float] = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +378,7 @@ class Platform:
     Roles call it when they start, so that a wrong setting is not found out at the first record that needs it.
     `clocks`: the one clock per type that versions are read from (Mapped.clock_id). Versions of two clocks cannot be
     compared, so a record with another clock is refused, and so is a start with another declaration than before.
+    `limits`: what the vendor documents about its quotas.
     """
 
     name: str
@@ -383,3 +388,4 @@ class Platform:
     destination: Destination | None = None
     check: Callable[[Account], None] | None = None
     clocks: Mapping[EntityType, str] = field(default_factory=dict)
+    limits: Sequence[Limit] = ()

@@ -17,6 +17,7 @@ COMMANDS = {
     "schemas": "streams.cli.schemas:schemas",
     "stack": "streams.cli.stack:stack",
     "state": "streams.cli.state:group",
+    "tasks": "streams.cli.tasks:group",
     "topics": "streams.cli.topics:topics",
 }
 

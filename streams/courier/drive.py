@@ -51,7 +51,9 @@ class Driver:
             line.costs.charged(request.operation, guess, feedback.cost)
         error: Exception | None = None
         try:
-            return _advance(flow, response)
+            step = _advance(flow, response)
+            trip.carried = trip.carried or request.writes
+            return step
         except Exception as raised:
             error = raised
             raise
