@@ -168,6 +168,12 @@ COURIER_COST = Counter(
     "Units of the account's bucket that requests were charged, by purpose: set, command, verify, fetch, poll, other.",
     "Over 80 % of the refill for long: `sluice quota` shows by whom; poll less often, or ask the vendor for more.",
 )
+COURIER_MALFORMED = Counter(
+    "sluice_courier_malformed_headers_total",
+    ("platform", "account"),
+    "Reply headers that spoke of quotas and made no sense; they were ignored.",
+    "The vendor, or a proxy before it, has changed: pacing goes by the configured budget until the headers are mended.",
+)
 COURIER_PUSHES = Counter(
     "sluice_courier_pushes_total",
     ("platform", "account", "outcome"),

@@ -38,7 +38,7 @@ class Trip:
     """One run of a flow: what its calls are recorded as, and what became of it. Times in microseconds UTC.
 
     `wrote`: a request that writes may have left; `carried`: one was answered and the flow went on; `cost`: what its
-    requests expected to be charged; `purpose`: as api_call.avsc names it.
+    requests expected to be charged; `slowest`: seconds its longest reply took; `purpose`: as api_call.avsc names it.
     """
 
     ticket: Ticket
@@ -50,6 +50,7 @@ class Trip:
     carried: bool = False
     calls: int = 0
     cost: float = 0.0
+    slowest: float = 0.0
     started_at: int = 0
     received_at: int = 0
     purpose: str = "other"
@@ -97,10 +98,11 @@ def _named(error: Exception) -> str:
 
 
 def _paced(name: str, numbers: Mapping[str, float], call: Call) -> Record:
-    """One bucket of Pacer.snapshot as Pace of api_call.avsc. In further buckets a request counts as one."""
+    """One bucket of Pacer.snapshot as Pace of api_call.avsc. In further buckets a request counts as it says, else one."""
+    further = call.request.charges.get(name, 1.0) if call.cost > 0.0 else 0.0
     return {
         "name": name,
-        "cost": call.cost if name == OWN else float(call.cost > 0.0),
+        "cost": call.cost if name == OWN else further,
         "level": numbers["level"] if numbers["level"] >= 0.0 else None,
         "limit": numbers["limit"],
         "restore_rate": numbers["restore_rate"],
@@ -181,6 +183,8 @@ class Outbox:
         self._shard.emit(topics.CALLS, partition, key.encode(), self._setup.codec.encode("api_call", record))
         self._setup.recorder.call(key, call.request.operation, call.outcome, call.seconds)
         self._setup.recorder.spent(key, trip.purpose, call.cost)
+        if feedback.malformed:
+            self._setup.recorder.malformed(key, feedback.malformed)
 
     def observation(
         self,

@@ -18,6 +18,7 @@ from connectors.kit.metrics import (
     COURIER_COST,
     COURIER_HEALED,
     COURIER_HOLES,
+    COURIER_MALFORMED,
     COURIER_PUSHES,
     COURIER_QUOTA_USED,
     COURIER_TASKS,
@@ -81,6 +82,9 @@ class Metered:
             used = used_share(numbers)
             if used is not None:
                 self._metrics.gauge(COURIER_QUOTA_USED, self._platform, account, name).set(used)
+
+    def malformed(self, account: str, headers: int) -> None:
+        self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)
 
     def waited(self, lane: str, seconds: float) -> None:
         self._metrics.histogram(COURIER_WAIT_SECONDS, self._platform, lane).observe(max(0.0, seconds))

@@ -102,6 +102,10 @@ class Noted(Silent):
         self.holes: list[tuple[str, str]] = []
         self.topics: list[str] = []
         self.waiting = 0
+        self.malformed_headers = 0
+
+    def malformed(self, account: str, headers: int) -> None:
+        self.malformed_headers += headers
 
     def pending(self, account: str, rows: int) -> None:
         self.waiting = rows
