@@ -76,6 +76,10 @@ chaos: $(READY) ## kill -9 at random points under load: KILLS=20 SEED=1; the las
 storm: $(READY) ## Resolvers join and leave every 2 to 5 s under load: SECONDS=180 SEED=1; the last line is JSON
 	$(BIN)/python -m streams.testing.storm --seconds $(or $(SECONDS),180) --seed $(or $(SEED),1)
 
+.PHONY: score
+score: $(READY) ## The courier's shaping of calls in virtual time, gated: SCENARIO=steady SEED=1; one JSON line per scenario
+	$(BIN)/python -m streams.testing.score --seed $(or $(SEED),1) $(if $(SCENARIO),--scenario $(SCENARIO))
+
 .PHONY: bench
 bench: $(READY) ## A workload on a real broker, checked by the oracle: W=W2a, W=W6, ...; the last line is JSON
 	$(BIN)/python -m benchmarks.run $(or $(W),W2a) $(if $(N),--events $(N)) $(if $(SECONDS),--seconds $(SECONDS))
