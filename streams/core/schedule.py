@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from schemas.entities import Lane
@@ -45,6 +45,7 @@ class _LaneQueue:
     queues: dict[str, deque[_Entry]] = field(default_factory=dict)
     order: deque[str] = field(default_factory=deque)
     deficit: dict[str, float] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
     quantum: float = 1.0
     visiting: bool = False
 
@@ -55,7 +56,10 @@ class _LaneQueue:
             self.deficit[share] = 0.0
             self.order.append(share)
         self.queues[share].append(entry)
-        self.quantum = max(self.quantum, entry.item.cost)
+        self.quantum = max(self.quantum, self.cost(entry.item))
+
+    def cost(self, item: Item) -> float:
+        return self.prices.get(item.share, item.cost)
 
     def head(self) -> _Entry | None:
         while self.order:
@@ -65,7 +69,7 @@ class _LaneQueue:
                 queue.popleft()
             if not queue:
                 self._forget(share)
-            elif self._may_serve(share, queue[0].item.cost):
+            elif self._may_serve(share, self.cost(queue[0].item)):
                 return queue[0]
             else:
                 self.order.rotate(-1)
@@ -75,7 +79,7 @@ class _LaneQueue:
     def pop(self, entry: _Entry) -> None:
         share = entry.item.share
         self.queues[share].popleft()
-        self.deficit[share] -= entry.item.cost
+        self.deficit[share] -= self.cost(entry.item)
 
     def _may_serve(self, share: str, cost: float) -> bool:
         if not self.visiting:
@@ -95,7 +99,8 @@ class Schedule:
     def __init__(self, *, age_after: float = AGE_AFTER) -> None:
         self._age_after = age_after
         self._entries: dict[str, _Entry] = {}
-        self._lanes = {lane: _LaneQueue() for lane in Lane}
+        self._prices: dict[str, float] = {}
+        self._lanes = {lane: _LaneQueue(prices=self._prices) for lane in Lane}
         self._credit = dict.fromkeys(FLOORS, 0.0)
         self._due: list[tuple[float, int, _Entry]] = []
         self._ageing: deque[tuple[float, _Entry]] = deque()
@@ -123,11 +128,17 @@ class Schedule:
         if entry is not None:
             entry.alive = False
 
+    def price(self, share: str, cost: float) -> None:
+        """Work of this share costs so much from now on, what waits already included."""
+        self._prices[share] = cost
+        for queue in self._lanes.values():
+            queue.quantum = max(queue.quantum, cost)
+
     def peek(self, now: float) -> Item | None:
         """What `take` would return now."""
         self._admit(now)
         chosen = self._choose()
-        return None if chosen is None else chosen[1].item
+        return None if chosen is None else self._priced(chosen[1].item)
 
     def take(self, now: float) -> Item | None:
         """Remove and return the next work that is due, or None."""
@@ -137,10 +148,15 @@ class Schedule:
             return None
         lane, entry = chosen
         self._lanes[lane].pop(entry)
-        self._charge(lane, entry.item.cost)
+        item = self._priced(entry.item)
+        self._charge(lane, item.cost)
         entry.alive = False
-        del self._entries[entry.item.key]
-        return entry.item
+        del self._entries[item.key]
+        return item
+
+    def _priced(self, item: Item) -> Item:
+        cost = self._prices.get(item.share, item.cost)
+        return item if cost == item.cost else replace(item, cost=cost)
 
     def next_due(self) -> float | None:
         """When the earliest work that is not yet due becomes due; None when there is none."""
@@ -175,7 +191,7 @@ class Schedule:
         for lane in self._credit:
             if lane not in heads:
                 self._credit[lane] = 0.0
-            elif self._credit[lane] + _ROUNDING >= heads[lane].item.cost:
+            elif self._credit[lane] + _ROUNDING >= self._lanes[lane].cost(heads[lane].item):
                 return lane, heads[lane]
         return next(iter(heads.items()), None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.kit.contract import Feedback, Flow, Request, Response
@@ -40,8 +40,13 @@ class Driver:
         self, line: Line, flow: Flow, request: Request, trip: Trip, before_write: BeforeWrite
     ) -> Request | _Result:
         """One request and its reply, and what the flow makes of it."""
-        response = await self._exchange(line, request, trip, before_write)
+        stated = request.cost
+        request = replace(request, cost=line.prices.expected(request.operation, stated))
+        response = await self._exchange(line, request, stated, trip, before_write)
         feedback = self._setup.destination.feedback(request, response)
+        if feedback.cost is not None and not feedback.throttled and response.status < 400:
+            line.prices.learn(request.operation, stated, feedback.cost)
+            trip.cost += feedback.cost - request.cost
         self._settle(line, request, feedback, _outcome(response, feedback))
         error: Exception | None = None
         try:
@@ -54,11 +59,14 @@ class Driver:
             call = Call(request, response.status, response.started_at, seconds, feedback, error)
             self._outbox.call(line.account, trip, call)
 
-    async def _exchange(self, line: Line, request: Request, trip: Trip, before_write: BeforeWrite) -> Response:
-        """Admit, prepare, send. Whatever happens, the bucket is settled."""
+    async def _exchange(
+        self, line: Line, request: Request, stated: float, trip: Trip, before_write: BeforeWrite
+    ) -> Response:
+        """Admit, prepare, send. Whatever happens, the bucket is settled. `stated`: an API may refuse what it could
+        cost at most although it will charge less."""
         if not line.pacer.admits(request.cost):
             raise Invalid(f"{request.operation} costs {request.cost:g}, more than the bucket of {line.reference} holds")
-        await line.admit(request.cost)
+        await line.admit(request.cost, stated)
         if not trip.calls:
             self._setup.recorder.waited(trip.lane.value, self._setup.waiter.now() - trip.ticket.due)
         trip.calls += 1

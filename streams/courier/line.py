@@ -10,6 +10,7 @@ from connectors.kit import pacing
 from connectors.kit.contract import Account, Budget
 from schemas.entities import Lane
 from streams.core.breaker import Breaker
+from streams.core.prices import Prices
 from streams.core.schedule import Item, Schedule
 from streams.courier.gate import ReadGate
 from streams.courier.setup import reference
@@ -32,6 +33,7 @@ class Line:
         self.pacer = pacing.make(budget)
         self.schedule = Schedule()
         self.breaker = Breaker()
+        self.prices = Prices()
         self.reads = ReadGate()
         self.running = 0
         self._opening = 0
@@ -59,6 +61,7 @@ class Line:
         """What a piece of work of this share asked for in the end."""
         if cost > 0:
             self._costs[share] = (1 - _LEARNING) * self._costs.get(share, cost) + _LEARNING * cost
+            self.schedule.price(share, self._costs[share])
 
     def blocked(self, now: float) -> float:
         """Seconds until a Retry-After, a pause or an open breaker ends; 0 when there is none."""
@@ -93,12 +96,14 @@ class Line:
             self._opening += 1
             start(item, Ticket(self, self._due.pop(item.key, now)))
 
-    async def admit(self, cost: float) -> None:
-        """Wait for the bucket, then charge it. The caller settles the pacer exactly once afterwards."""
+    async def admit(self, cost: float, room: float = 0.0) -> None:
+        """Wait until the bucket has room for the cost, or for more, then charge the cost. The caller settles the pacer
+        exactly once afterwards."""
+        room = max(cost, room) if self.pacer.admits(room) else cost
         self._waiting += 1
         try:
             async with self._turn:
-                while (ready := self.pacer.ready_at(self._waiter.now(), cost)) > self._waiter.now():
+                while (ready := self.pacer.ready_at(self._waiter.now(), room)) > self._waiter.now():
                     await self._waiter.until(ready, self._changed)
                 self.pacer.start(self._waiter.now(), cost)
         finally:
