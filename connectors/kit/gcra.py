@@ -51,8 +51,9 @@ class Gcra:
         """Whether a request of this cost can ever start."""
         return cost <= self._burst
 
-    def ready_at(self, now: float, cost: float) -> float:
-        """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
+    def ready_at(self, now: float, cost: float, *, urgent: bool = False) -> float:
+        """Earliest time a request of `cost` may start; inf: not before something is settled, or never. Bursts are not
+        spread out, so `urgent` makes no difference."""
         if not self.admits(cost):
             return math.inf
         needed = min(self._burst, cost + self._slack)

@@ -55,8 +55,9 @@ class LevelFeedback:
         """Whether a request of this cost can ever start."""
         return cost <= self._limit
 
-    def ready_at(self, now: float, cost: float) -> float:
-        """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
+    def ready_at(self, now: float, cost: float, *, urgent: bool = False) -> float:
+        """Earliest time a request of `cost` may start; inf: not before something is settled, or never. `urgent`: what
+        stands above the reserve may be spent at once."""
         opens = self._gate.opens_at(now)
         if self._level is None:
             return math.inf if self._gate.in_flight else opens
@@ -65,7 +66,8 @@ class LevelFeedback:
         level, account = self._readings(now)
         by_level = now + (min(self._limit, cost + self.reserve) - level) / self._net
         by_account = now + (cost - account) / self._rate
-        return max(opens, by_level, by_account, self._spaced(min(level, account)))
+        earliest = max(opens, by_level, by_account)
+        return earliest if urgent else max(earliest, self._spaced(min(level, account)))
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""

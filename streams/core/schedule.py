@@ -18,6 +18,7 @@ from schemas.entities import Lane
 FLOORS: Mapping[Lane, float] = {Lane.NORMAL: 0.2, Lane.BULK: 0.1}
 AGE_AFTER = 300.0  # in seconds; bulk work that waited longer moves up to normal
 _ROUNDING = 1e-9
+_FIRST = next(iter(Lane))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Schedule:
         self._age_after = age_after
         self._entries: dict[str, _Entry] = {}
         self._prices: dict[str, float] = {}
+        self.spare = False
         self._lanes = {lane: _LaneQueue(prices=self._prices) for lane in Lane}
         self._credit = dict.fromkeys(FLOORS, 0.0)
         self._due: list[tuple[float, int, _Entry]] = []
@@ -135,7 +137,8 @@ class Schedule:
             queue.quantum = max(queue.quantum, cost)
 
     def peek(self, now: float) -> Item | None:
-        """What `take` would return now."""
+        """What `take` would return now. `spare` says whether it is neither of the most urgent lane nor owed by a floor,
+        so that it should leave something for what is."""
         self._admit(now)
         chosen = self._choose()
         return None if chosen is None else self._priced(chosen[1].item)
@@ -192,8 +195,11 @@ class Schedule:
             if lane not in heads:
                 self._credit[lane] = 0.0
             elif self._credit[lane] + _ROUNDING >= self._lanes[lane].cost(heads[lane].item):
+                self.spare = False
                 return lane, heads[lane]
-        return next(iter(heads.items()), None)
+        chosen = next(iter(heads.items()), None)
+        self.spare = chosen is not None and chosen[0] is not _FIRST
+        return chosen
 
     def _charge(self, served: Lane, cost: float) -> None:
         for lane, floor in FLOORS.items():

@@ -9,6 +9,7 @@ from typing import Any
 from connectors.kit.contract import Feedback, Flow, Request, Response
 from connectors.kit.errors import Invalid, SluiceError, Unavailable
 from connectors.kit.pacing import Outcome
+from schemas.entities import Lane
 from streams.courier.line import Line
 from streams.courier.outbox import Call, Outbox, Trip
 from streams.courier.setup import Setup
@@ -66,7 +67,7 @@ class Driver:
         cost at most although it will charge less."""
         if not line.pacer.admits(request.cost):
             raise Invalid(f"{request.operation} costs {request.cost:g}, more than the bucket of {line.reference} holds")
-        await line.admit(request.cost, stated)
+        await line.admit(request.cost, stated, urgent=trip.lane is Lane.HIGH)
         if not trip.calls:
             self._setup.recorder.waited(trip.lane.value, self._setup.waiter.now() - trip.ticket.due)
         trip.calls += 1

@@ -17,6 +17,10 @@ from streams.courier.setup import reference
 from streams.courier.waiter import Waiter
 
 _LEARNING = 0.2  # weight of the newest cost in the estimate
+# Urgent work must not wait for a bucket that other work has just emptied: the latter leaves ...
+_KEPT_SHARE = 0.25  # of the bucket, and no more than ...
+_KEPT_SECONDS = 0.25  # ... this much refill, or one more such call
+_KEEPING = ("level", "rate")  # buckets in which nothing is lost by leaving units there
 Start = Callable[[Item, "Ticket"], None]
 
 
@@ -39,6 +43,7 @@ class Line:
         self._opening = 0
         self._waiting = 0
         self._places = budget.max_in_flight
+        self._keeps = budget.kind in _KEEPING
         self._waiter = waiter
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -87,7 +92,7 @@ class Line:
             if item is None:
                 due = self.schedule.next_due()
                 return math.inf if due is None else due
-            ready = self.pacer.ready_at(now, item.cost) if self.pacer.admits(item.cost) else now
+            ready = self._ready_at(now, item) if self.pacer.admits(item.cost) else now
             if ready > now:
                 due = self.schedule.next_due()
                 return ready if due is None else min(ready, due)
@@ -96,14 +101,25 @@ class Line:
             self._opening += 1
             start(item, Ticket(self, self._due.pop(item.key, now)))
 
-    async def admit(self, cost: float, room: float = 0.0) -> None:
+    def _room(self, cost: float) -> float:
+        """What the bucket must hold for the work `peek` returned to start."""
+        if not (self._keeps and self.schedule.spare):
+            return cost
+        bucket = self.pacer.snapshot()
+        room = cost + min(_KEPT_SHARE * bucket["limit"], max(_KEPT_SECONDS * bucket["refill"], cost))
+        return room if self.pacer.admits(room) else cost
+
+    def _ready_at(self, now: float, item: Item) -> float:
+        return self.pacer.ready_at(now, self._room(item.cost), urgent=item.lane is Lane.HIGH)
+
+    async def admit(self, cost: float, room: float = 0.0, *, urgent: bool = False) -> None:
         """Wait until the bucket has room for the cost, or for more, then charge the cost. The caller settles the pacer
         exactly once afterwards."""
         room = max(cost, room) if self.pacer.admits(room) else cost
         self._waiting += 1
         try:
             async with self._turn:
-                while (ready := self.pacer.ready_at(self._waiter.now(), room)) > self._waiter.now():
+                while (ready := self.pacer.ready_at(self._waiter.now(), room, urgent=urgent)) > self._waiter.now():
                     await self._waiter.until(ready, self._changed)
                 self.pacer.start(self._waiter.now(), cost)
         finally:

@@ -52,9 +52,11 @@ def score(scenario: Scenario, seed: int) -> Score:
 
 
 def _shift(alone: Case, seed: int, measured: Figures) -> float:
-    """By what share of itself the high lane's p99 is longer than without the lower lanes."""
-    before = figures(run(alone, seed), Focus()).delay_p99[Lane.HIGH]
-    return measured.delay_p99[Lane.HIGH] / before - 1.0 if before else math.inf
+    """By what share the high lane's p99 is longer than without the lower lanes. A wait that is shorter than the quota
+    needs for one call counts as that long."""
+    quota, slot = alone.api.quotas[0], max(one.high for one in alone.shapes.values())
+    before = max(figures(run(alone, seed), Focus()).delay_p99[Lane.HIGH], slot / quota.refill)
+    return max(measured.delay_p99[Lane.HIGH], slot / quota.refill) / before - 1.0
 
 
 def _plain(value: Any) -> Any:
