@@ -20,6 +20,7 @@ _LEARNING = 0.2  # weight of the newest cost in the estimate
 # Urgent work must not wait for a bucket that other work has just emptied: the latter leaves ...
 _KEPT_SHARE = 0.25  # of the bucket, and no more than ...
 _KEPT_SECONDS = 0.25  # ... this much refill, or one more such call
+_KEPT_AFTER = 60.0  # seconds after the last urgent work; where there is none, nothing need be left for it
 _KEEPING = ("level", "rate")  # buckets in which nothing is lost by leaving units there
 Start = Callable[[Item, "Ticket"], None]
 
@@ -43,6 +44,7 @@ class Line:
         self._opening = 0
         self._waiting = 0
         self._places = budget.max_in_flight
+        self._urgent_at = -math.inf
         self._keeps = budget.kind in _KEEPING
         self._waiter = waiter
         self._turn = asyncio.Lock()
@@ -53,6 +55,8 @@ class Line:
     def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
         """Schedule a piece of work; `share`: what it is fair against within its lane."""
         now = self._waiter.now()
+        if lane is Lane.HIGH:
+            self._urgent_at = max(now, due)
         self._due[key] = due if due > now else min(now, self._due.get(key, now))
         self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due))
         self.notify()
@@ -103,7 +107,7 @@ class Line:
 
     def _room(self, cost: float) -> float:
         """What the bucket must hold for the work `peek` returned to start."""
-        if not (self._keeps and self.schedule.spare):
+        if not (self._keeps and self.schedule.spare and self._waiter.now() < self._urgent_at + _KEPT_AFTER):
             return cost
         bucket = self.pacer.snapshot()
         room = cost + min(_KEPT_SHARE * bucket["limit"], max(_KEPT_SECONDS * bucket["refill"], cost))
