@@ -37,8 +37,8 @@ unit: $(READY) ## Unit, property, contract and docs tests, with the coverage gat
 PURE := streams/core/*,schemas/identity.py,schemas/headers.py,schemas/compat.py,schemas/plan.py,connectors/kit/pacing.py,connectors/kit/gcra.py,connectors/kit/level.py,connectors/kit/backoff.py,connectors/kit/signatures.py,connectors/kit/golden.py
 
 .PHONY: integration
-integration: $(READY) ## Integration, end-to-end and chaos tests on a real broker
-	$(BIN)/pytest tests/integration tests/e2e tests/chaos -q
+integration: $(READY) ## Integration, end-to-end and chaos tests on a real broker, and the scored scenarios
+	$(BIN)/pytest tests/integration tests/e2e tests/chaos tests/score -q
 
 .PHONY: deploy
 deploy: $(READY) ## Kubernetes manifests: build, schemas, policies

@@ -84,12 +84,6 @@ class Bucket:
         self.level -= cost
         return True
 
-    def refund(self, now: float, cost: float) -> None:
-        """A request turned out cheaper than it was charged."""
-        self.advance(now)
-        self.level = min(self.quota.capacity, self.level + cost)
-        self._own = min(self.quota.capacity, self._own + cost)
-
     def _flow(self, until: float) -> None:
         passed, refill = until - self.at, self.quota.refill
         taken = sum(one.rate for one in self._rivals if one.start <= self.at < one.end)
