@@ -179,7 +179,8 @@ class CanonicalMapping(Protocol):
 class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
     units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
-    unanswered request may have changed something."""
+    unanswered request may have changed something. `charges`: the expected charge in each named bucket of the budget
+    (Budget.also); 1 in those it does not name, 0 where this request is not charged."""
 
     method: str
     path: str
@@ -190,6 +191,7 @@ class Request:
     body: bytes = b""
     cost: float = 1.0
     writes: bool = False
+    charges: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,12 @@ class Feedback:
     """What a reply says about the bucket it was charged to; None where the API does not say.
 
     `level`: units left now; `limit`: bucket size; `restore_rate`: units per second; `cost`: what was charged;
-    `retry_after`: seconds; `throttled`: the request was refused for its rate.
+    `retry_after`: seconds; `throttled`: the request was refused for its rate. `resets_after`: seconds until a quota
+    per `window` (seconds) is whole again; `unit`: what a quota counts where that is not requests
+    ("concurrent-requests", "content-bytes").
+
+    `named`: what the reply says of further buckets, by name (Budget.also); a bucket with neither there nor in the
+    budget is paced as soon as a reply says its limit. `malformed`: headers that spoke of quotas and made no sense.
     """
 
     cost: float | None = None
@@ -217,17 +224,33 @@ class Feedback:
     restore_rate: float | None = None
     retry_after: float | None = None
     throttled: bool = False
+    resets_after: float | None = None
+    window: float | None = None
+    unit: str = ""
+    named: Mapping[str, Feedback] = field(default_factory=dict)
+    malformed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How an account's bucket is paced before the API says anything. `kind`: `level` (the API reports its level) or
-    `rate` (GCRA: `rate` units per second, `burst` units at once)."""
+    """How an account's bucket is paced before the API says anything. `kind`:
+
+    - `level`: the API reports its level; `rate` and `burst` hold until it does
+    - `rate`: it does not; `rate` units per second, `burst` units at once (GCRA)
+    - `window`: `burst` units per `burst / rate` seconds; what is left and when it resets may be reported
+    - `unknown`: nothing is known; starts at `rate` and finds the limit, never above `burst` units per second (AIMD)
+    - `concurrent`: at most `burst` units at the same time; `rate` means nothing
+    - `latency`: as many at the same time as do not slow the API down, at most `burst`; `rate` means nothing
+
+    `also`: further buckets by name that requests are charged to as well (Request.charges): the tightest rules. Their
+    own `also` is not read.
+    """
 
     kind: str
     rate: float
     burst: float
     max_in_flight: int
+    also: Mapping[str, Budget] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Gcra:
         spread out, so `urgent` makes no difference."""
         if not self.admits(cost):
             return math.inf
-        needed = min(self._burst, cost + self._slack)
+        needed = min(self._burst, cost + self._slack) if cost > 0.0 else 0.0
         return max(self._gate.opens_at(now), self._next, self._tat + (needed - self._burst) / self._rate)
 
     def start(self, now: float, cost: float) -> None:

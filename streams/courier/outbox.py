@@ -25,7 +25,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Trip:
     """One run of a flow: what its calls are recorded as, and what became of it. Times in microseconds UTC.
 
-    `wrote`: a request that writes may have left; `cost`: what its requests expected to be charged.
+    `wrote`: a request that writes may have left; `cost`: what its requests expected to be charged; `slowest`: seconds
+    its longest reply took.
     """
 
     ticket: Ticket
@@ -36,6 +37,7 @@ class Trip:
     wrote: bool = False
     calls: int = 0
     cost: float = 0.0
+    slowest: float = 0.0
     started_at: int = 0
     received_at: int = 0
 

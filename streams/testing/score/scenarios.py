@@ -78,6 +78,21 @@ SCENARIOS = (
         overshoot=Apart(0.1, "as for refusals"),
     ),
     _with(_hungry("rate_known", "no level, a documented rate", Api(dialect=Dialect.SILENT)), budget=KNOWN),
+    Scenario(
+        "limit_unknown",
+        "neither a level nor a rate is known, a refusal is a bare 429",
+        Case(
+            (Stream("stock", backlog=5200),),
+            240.0,
+            Api((Quota(20.0, 20.0),), dialect=Dialect.MUTE),
+            Budget("unknown", 5.0, 500.0, 32),
+        ),
+        Focus((0.0, 240.0)),
+        apart={
+            "throttled": Apart(0.003, "a limit that nobody tells is found by being refused"),
+            "overshoot": Apart(0.3, "as for refusals"),
+        },
+    ),
     _hungry("lost_replies", "one reply in 200 is lost", Api(lost=0.005)),
     Scenario(
         "burst",

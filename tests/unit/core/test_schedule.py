@@ -135,3 +135,31 @@ def test_bulk_work_that_waited_long_moves_up_one_lane_and_no_further() -> None:
     first = [item.key for _ in range(12) if (item := schedule.take(61.0)) is not None]
     assert "old" in first
     assert first[0] == "h0"
+
+
+def test_a_price_holds_for_what_waits_already() -> None:
+    schedule = Schedule()
+    for number in range(100):
+        schedule.put(Item(f"dear{number}", Lane.NORMAL, "dear"))
+        schedule.put(Item(f"cheap{number}", Lane.NORMAL, "cheap"))
+    schedule.price("dear", 10.0)
+    taken = [item for _ in range(66) if (item := schedule.take(0.0)) is not None]
+    assert sum(item.share == "dear" for item in taken) == 6
+    assert {item.cost for item in taken if item.share == "dear"} == {10.0}
+
+
+def test_only_what_is_neither_urgent_nor_owed_is_spare() -> None:
+    schedule, spare = Schedule(), list[tuple[Lane, bool]]()
+    for number in range(20):
+        schedule.put(Item(f"h{number}", Lane.HIGH, "s"))
+        schedule.put(Item(f"n{number}", Lane.NORMAL, "s"))
+    for _ in range(40):
+        schedule.peek(0.0)
+        is_spare = schedule.spare
+        item = schedule.take(0.0)
+        assert item is not None
+        spare.append((item.lane, is_spare))
+    while_both_wait = spare[:24]
+    assert {lane for lane, _ in while_both_wait} == {Lane.HIGH, Lane.NORMAL}
+    assert not any(is_spare for _, is_spare in while_both_wait)
+    assert spare[-1] == (Lane.NORMAL, True)
