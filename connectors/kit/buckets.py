@@ -41,17 +41,17 @@ class Buckets:
         """Whether a request of this cost can ever start."""
         return all(pacer.admits(one) for _, pacer, one in self._each(cost, charges))
 
-    def ready_at(self, now: float, cost: float, charges: Mapping[str, float] = NONE, *, urgent: bool = False) -> float:
+    def ready_at(self, now: float, cost: float, urgent: bool = False, charges: Mapping[str, float] = NONE) -> float:
         """Earliest time all buckets have room; see Pacer."""
-        return self.tightest(now, cost, charges, urgent=urgent)[0]
+        return self.tightest(now, cost, charges, urgent)[0]
 
     def tightest(
-        self, now: float, cost: float, charges: Mapping[str, float] = NONE, *, urgent: bool = False
+        self, now: float, cost: float, charges: Mapping[str, float] = NONE, urgent: bool = False
     ) -> tuple[float, str]:
         """Earliest time all buckets have room, and the bucket that has it last."""
-        at, name = self._pacers[OWN].ready_at(now, cost, urgent=urgent), OWN
+        at, name = self._pacers[OWN].ready_at(now, cost, urgent), OWN
         for other, pacer, one in self._each(cost, charges):
-            if other != OWN and (ready := pacer.ready_at(now, one)) > at:
+            if other != OWN and (ready := pacer.ready_at(now, one, urgent)) > at:
                 at, name = ready, other
         return at, name
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.kit.contract import Feedback
-from connectors.kit.gate import Gate, Outcome, charged, is_refusal
+from connectors.kit.gate import URGENT_SHARE, Gate, Outcome, charged, is_refusal
 
 _SLOWER = 0.7  # of the rate after a refusal (botocore's adaptive mode)
 _SLOWEST = 0.05  # of the configured rate
 _RECOVERY = 0.02  # of the configured rate, per second
-_SLACK_SHARE = 0.125  # of the burst, and no more than ...
-_SLACK_SECONDS = 0.25  # ... this much of the rate, is left for requests that overtake each other on their way
+_RESERVE_SHARE, _RESERVE_SECONDS = 0.125, 0.25  # of the burst, but no more than so much refill, is kept back
 _LONGEST_HISTORY = 4096  # requests; reached only when some are never settled
 
 
@@ -29,15 +28,15 @@ class Gcra:
 
     Never starts more than `rate` * window + `burst` units in any window, counted at their actual cost. A refund is
     granted only as far as the bucket would hold it had the actual cost been known at the start: the requests since
-    the oldest unsettled one are replayed. A request dearer than expected is paid afterwards. A few units of the burst
-    stay unused, because the API sees requests arrive closer together than they left. Refusals slow it down (AIMD)
-    below the configured rate, never above it.
+    the oldest unsettled one are replayed. A reserve is kept for urgent requests, and because requests that leave evenly
+    arrive unevenly. A request dearer than expected is paid afterwards. Refusals slow it down
+    (AIMD) below the configured rate, never above it.
     """
 
     def __init__(self, rate: float, burst: float, max_in_flight: int = 16) -> None:
         self._rate = rate
         self._burst = burst
-        self._slack = min(_SLACK_SHARE * burst, _SLACK_SECONDS * rate)
+        self._reserve = min(_RESERVE_SHARE * burst, _RESERVE_SECONDS * rate)
         self._gate = Gate(max_in_flight)
         self._base = -math.inf  # arrival time before the first of `_charges`
         self._tat = -math.inf
@@ -51,13 +50,12 @@ class Gcra:
         """Whether a request of this cost can ever start."""
         return cost <= self._burst
 
-    def ready_at(self, now: float, cost: float, *, urgent: bool = False) -> float:
-        """Earliest time a request of `cost` may start; inf: not before something is settled, or never. Bursts are not
-        spread out, so `urgent` makes no difference."""
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
+        """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
         if not self.admits(cost):
             return math.inf
-        needed = min(self._burst, cost + self._slack) if cost > 0.0 else 0.0
-        return max(self._gate.opens_at(now), self._next, self._tat + (needed - self._burst) / self._rate)
+        kept = min(self._reserve * (URGENT_SHARE if urgent else 1.0), self._burst - cost)
+        return max(self._gate.opens_at(now), self._next, self._tat + (cost + kept - self._burst) / self._rate)
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from connectors.kit import backoff
-
 THRESHOLD = 5  # failures in a row; at 1 % random failures that is one false trip in 10^10 calls
 RATE, FEWEST, SPAN = 0.5, 20, 30.0  # ... or this share of at least so many calls within about so many seconds
 BASE = 1.0  # in seconds
-CAP = 2.5  # in seconds: what is back is in use again within 5 s, and a probe that often is no load
+CAP = 3.5  # in seconds: what is back is in use again within 5 s, and a probe that often is no load
+JITTER = 0.2  # of the wait, so that the probes of many accounts do not meet
 FIRST_SHARE, RAMP = 0.1, 2.0  # of the places, when it closes; seconds until all of them
 
 
@@ -66,7 +65,8 @@ class Breaker:
         self._count(now, failed=True)
         step = self.failures - THRESHOLD
         if step >= 0 or not self.closed or self._too_many():
-            self.trip(now + BASE / 2 + backoff.delay(max(0, step), jitter, BASE, CAP), reason)
+            wait = min(CAP, BASE * 2.0 ** min(max(0, step), 10))
+            self.trip(now + wait * (1.0 - JITTER * jitter), reason)
 
     def trip(self, until: float, reason: str) -> None:
         """Open until then, whatever the count."""

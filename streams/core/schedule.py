@@ -69,12 +69,12 @@ class Schedule:
         self._age_after = age_after
         self._floors = {lane: floors[lane] for lane in list(Lane)[1:] if floors.get(lane)}
         self._hours = dict(hours or {})
+        self.spare = False
+        self._prices: dict[str, float] = {}
         self._holds: dict[str, float] = {}
         self._held: dict[Node[_Entry], tuple[Lane, float]] = {}
         self._wake_at = math.inf
         self._now = -math.inf
-        self.spare = False
-        self._prices: dict[str, float] = {}
         self._entries: dict[str, _Entry] = {}
         self._lanes = {lane: Fair[_Entry](_is_alive, self._gate(lane)) for lane in Lane}
         self._credit = dict.fromkeys(self._floors, 0.0)
@@ -104,9 +104,13 @@ class Schedule:
         if entry is not None:
             entry.alive = False
 
+    def price(self, share: str, cost: float) -> None:
+        """All work of this share, whatever it was put with, is expected to cost so much."""
+        self._prices[share] = cost
+
     def peek(self, now: float) -> Item | None:
-        """What `take` would return now. `spare` then says whether it is neither of the most urgent lane nor owed by a
-        floor, so that it should leave something for what is."""
+        """What `take` would return now, at the price of its share. `spare` then says whether it is neither of the most
+        urgent lane nor owed by a floor, so that it should leave something for what is."""
         self._admit(now)
         chosen = self._choose()
         return None if chosen is None else self._priced(chosen[2].item)
@@ -124,10 +128,6 @@ class Schedule:
         entry.alive = False
         del self._entries[item.key]
         return item
-
-    def price(self, share: str, cost: float) -> None:
-        """Work of this share costs so much from now on, what waits already included."""
-        self._prices[share] = cost
 
     def next_due(self) -> float | None:
         """When work that is not due, or held, can next be taken; None when there is none or only `release` can tell."""

@@ -49,7 +49,6 @@ class Driver:
         self._settle(line, request, feedback, outcome, seconds)
         if outcome is Outcome.ANSWERED:
             line.costs.charged(request.operation, guess, feedback.cost)
-            trip.cost += (feedback.cost or request.cost) - request.cost
         error: Exception | None = None
         try:
             return _advance(flow, response)

@@ -113,7 +113,8 @@ class Line:
         self._let_go()
         while True:
             now = self._waiter.now()
-            if self.running >= self.breaker.places(now, self._places):
+            places = self.breaker.places(now, self._places)
+            if self.running >= places:
                 return math.inf
             open_at = self.breaker.opens_at(now, self.running)
             if open_at > now:
@@ -121,7 +122,7 @@ class Line:
             item = self.schedule.peek(now)
             if item is None:
                 return self._next_due()
-            if _RANKS[item.lane] >= self._urgent():
+            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and self.running >= _kept(places)):
                 return math.inf
             if self._held(item, now):
                 continue
@@ -165,8 +166,7 @@ class Line:
         if not self.pacer.admits(item.cost):
             return now
         charges = self._charges.get(item.share, NONE)
-        room, urgent = self._room(item.cost, now), item.lane is Lane.HIGH
-        ready, bucket = self.pacer.tightest(now, room, charges, urgent=urgent)
+        ready, bucket = self.pacer.tightest(now, self._room(item.cost, now), charges, item.lane is Lane.HIGH)
         claimed = max((until for name, until in self._short.items() if charges.get(name, 1.0) > 0.0), default=now)
         if bucket == OWN and ready > now:
             return ready
@@ -208,7 +208,7 @@ class Line:
             while True:
                 changed, ready = self._changed, math.inf
                 if self._waiting[0] == place:
-                    ready = self.pacer.ready_at(self._waiter.now(), room, charges, urgent=lane is Lane.HIGH)
+                    ready = self.pacer.ready_at(self._waiter.now(), room, lane is Lane.HIGH, charges)
                     if ready <= self._waiter.now():
                         break
                 await self._waiter.until(ready, changed)
@@ -257,6 +257,12 @@ class Ticket:
         """Give the place back."""
         self.charged()
         self._line.ended(self._item)
+
+
+def _kept(places: int) -> int:
+    """Places that work below the high lane may take: one in eight stays free, so that slow replies do not stop what is
+    urgent."""
+    return places - places // 8
 
 
 def endpoint_class(key: str, share: str) -> str:

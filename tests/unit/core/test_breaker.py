@@ -21,7 +21,7 @@ def test_failures_in_a_row_open_it_and_an_answer_between_them_does_not() -> None
         if number % (THRESHOLD - 1) == 0:
             breaker.succeeded(100.0)
     assert breaker.opens_at(100.0, running=9) == 100.0
-    assert broken().opens_at(100.0, running=0) == 101.0
+    assert broken().opens_at(100.0, running=0) == 100.9
 
 
 def test_when_it_half_opens_one_probe_runs_alone() -> None:
@@ -44,7 +44,7 @@ def test_waits_grow_up_to_a_cap() -> None:
         breaker.failed(now, 0.999, "unavailable")
         opened.append(round(breaker.open_until - now, 6))
     assert opened == sorted(opened)
-    assert CAP * 0.9 < opened[-1] <= CAP + 1
+    assert CAP * 0.8 <= opened[-1] <= CAP
 
 
 def test_a_trip_names_its_reason_and_never_shortens_what_is_open() -> None:

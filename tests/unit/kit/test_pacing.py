@@ -147,12 +147,12 @@ def test_the_reserve_is_left_in_the_bucket() -> None:
     assert pacer.ready_at(T0, 50) == at(T0 + 0.5)
 
 
-def test_urgent_work_may_spend_at_once_what_stands_above_the_reserve_and_no_more() -> None:
+def test_urgent_work_may_spend_at_once_what_stands_above_a_part_of_the_reserve() -> None:
     pacer = probed(level=400.0)
     pacer.start(T0, 100)
     assert pacer.ready_at(T0, 100) == at(T0 + 100 / (100 + 200))
     assert pacer.ready_at(T0, 100, urgent=True) == T0
-    assert pacer.ready_at(T0, 250, urgent=True) == at(T0 + 0.5)
+    assert pacer.ready_at(T0, 300, urgent=True) == at(T0 + 0.25)
 
 
 def test_a_known_rate_leaves_room_for_requests_that_arrive_closer_together_than_they_left() -> None:
