@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ class Burst:
 @dataclass(frozen=True, slots=True)
 class Stream:
     """Changes of one flow. `backlog`: changes of different entities that wait at the start; `rate`: further changes
-    per second from `start` on, at random times; `entities`: over how many they are spread evenly, 0 for a new one each;
+    per second, at random times; `entities`: over how many they are spread evenly, 0 for a new one each;
     `shape`: the kind of request each needs; `accounts`: spread over so many accounts, from `first_account` on."""
 
     flow: str
@@ -41,8 +40,6 @@ class Stream:
     entities: int = 0
     shape: str = "write"
     kind: Kind = Kind.SET
-    start: float = 0.0
-    end: float = math.inf
     burst: Burst | None = None
     accounts: int = 1
     first_account: int = 0
@@ -67,7 +64,7 @@ def changes(streams: Sequence[Stream], seconds: float, seed: int) -> list[Change
 
 
 def _of(stream: Stream, seconds: float, rng: random.Random) -> Iterator[Change]:
-    times = [stream.start] * stream.backlog + list(_times(stream, seconds, rng))
+    times = [0.0] * stream.backlog + list(_times(stream, seconds, rng))
     for index, at in enumerate(times):
         number = index if index < stream.backlog or not stream.entities else rng.randrange(stream.entities)
         account = stream.first_account + number % stream.accounts
@@ -77,10 +74,10 @@ def _of(stream: Stream, seconds: float, rng: random.Random) -> Iterator[Change]:
 def _times(stream: Stream, seconds: float, rng: random.Random) -> Iterator[float]:
     """A Poisson process, thinned from its highest rate."""
     highest = stream.rate * (stream.burst.factor if stream.burst else 1.0)
-    at = stream.start
+    at = 0.0
     while highest > 0.0:
         at += rng.expovariate(highest)
-        if at >= min(seconds, stream.end):
+        if at >= seconds:
             return
         if rng.random() * highest < _rate(stream, at):
             yield at

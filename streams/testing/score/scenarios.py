@@ -93,7 +93,16 @@ SCENARIOS = (
             "overshoot": Apart(0.3, "as for refusals"),
         },
     ),
-    _hungry("lost_replies", "one reply in 200 is lost", Api(lost=0.005)),
+    Scenario(
+        "lost_replies",
+        "one reply in 200 is lost, of writes and of commands that must not be carried out twice",
+        Case(
+            (Stream("stock", backlog=1800), Stream("order", kind=Kind.COMMAND, backlog=1800)),
+            60.0,
+            Api(lost=0.005),
+        ),
+        Focus((0.0, 60.0), fair=("stock", "order")),
+    ),
     Scenario(
         "burst",
         "half the quota, then ten times as much for 10 s",

@@ -31,7 +31,8 @@ class Score:
 
     def line(self) -> str:
         """One JSON object."""
-        record: dict[str, Any] = {"scenario": self.scenario.name, "seed": self.seed, "passed": not self.failed}
+        record: dict[str, Any] = {"scenario": self.scenario.name, "about": self.scenario.about, "seed": self.seed}
+        record["passed"] = not self.failed
         measured = {**asdict(self.figures), "high_shift": self.high_shift}
         record |= {name: _plain(value) for name, value in measured.items() if value is not None}
         record["failed"] = [f"{one.figure} is {one.value:.6g}, the bar is {one.bar:g}" for one in self.failed]
