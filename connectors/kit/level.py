@@ -159,11 +159,12 @@ class LevelFeedback:
         if now < self._distrusted_until:
             return
         self._level = level
-        self._raise_account(now, level)
-        if reported >= self._limit:
+        if reported >= self._limit:  # full although something was charged just now: that proves no excess
+            self._excess, self._excess_since = math.inf, math.inf
             self._trend.restart()
             self._net = self._rate
             return
+        self._raise_account(now, level)
         self._trend.observe(now, reported)
         slope, confidence = self._trend.slope()
         if not self._rate_reported:

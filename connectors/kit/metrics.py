@@ -162,6 +162,12 @@ COURIER_THROTTLED = Counter(
     "Requests refused for their rate.",
     "Should be 0 in steady state: compare level and refill; an unknown rival or a cut quota shows there.",
 )
+COURIER_MALFORMED = Counter(
+    "sluice_courier_malformed_headers_total",
+    ("platform", "account"),
+    "Reply headers that spoke of quotas and made no sense; they were ignored.",
+    "The vendor, or a proxy before it, has changed: pacing goes by the configured budget until the headers are mended.",
+)
 COURIER_PUSHES = Counter(
     "sluice_courier_pushes_total",
     ("platform", "account", "outcome"),

@@ -43,7 +43,7 @@ class Line:
         self.account = account
         self.reference = reference(account.tenant, account.id)
         self.pacer = Buckets(budget)
-        self.schedule = schedule or Schedule()
+        self.schedule = Schedule() if schedule is None else schedule
         self.breaker = Breaker()
         self.breakers: dict[str, Breaker] = {}
         self.costs = Costs()

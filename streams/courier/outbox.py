@@ -139,6 +139,8 @@ class Outbox:
         key = reference(account.tenant, account.id)
         self._shard.emit(topics.CALLS, partition, key.encode(), self._setup.codec.encode("api_call", record))
         self._setup.recorder.call(key, call.request.operation, call.outcome, call.seconds)
+        if feedback.malformed:
+            self._setup.recorder.malformed(key, feedback.malformed)
 
     def observation(
         self,

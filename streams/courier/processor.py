@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.codec import CodecError
 from streams.core import courier_rows as rows
 from streams.core.desired import Origin, Wanted
-from streams.core.schedule import Item
+from streams.core.schedule import Item, Schedule
 from streams.courier import wanted as tasks
 from streams.courier.attempts import Attempts
 from streams.courier.judge import Judge
@@ -27,6 +27,7 @@ from streams.courier.table import Table
 from streams.runtime.deadletters import Trouble, poison
 from streams.shard.api import Incoming, Processor, Shard
 
+NOTE_INTERVAL = 10.0  # seconds between two notes of what is known of the quotas
 REPORT_INTERVAL = 1.0  # seconds; ticks are more frequent than anybody reads gauges
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ class Courier:
         self._running: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
         self._next_report = 0.0
+        self._next_note = 0.0
 
     # -- Processor
 
@@ -86,14 +88,20 @@ class Courier:
         for name, line in self._lines.items():
             recorder.pending(name, len(line.schedule) + line.running)
             recorder.bucket(name, line.pacer.snapshot(), line.blocked(now))
+        if now >= self._next_note:
+            self._next_note = now + NOTE_INTERVAL
+            self._note(shard)
         return {}
+
+    def caught_up(self, live: bool) -> None:
+        """Whether live work has caught up; while it has not, bulk work waits, but for what has aged."""
+        for line in self._lines.values():
+            line.schedule.bulk_admitted = live
+            line.notify()
 
     def close(self, shard: Shard) -> None:
         """Keep what was learnt of the quotas for the next owner."""
-        for name, line in self._lines.items():
-            learnt = line.pacer.snapshot()
-            bucket = rows.Bucket(learnt.get("blocked_until", 0.0), learnt)
-            shard.rows.put(rows.key(rows.BUCKET, name), rows.pack_bucket(bucket))
+        self._note(shard)
 
     def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
         """Implements streams.shard.api.Diverter."""
@@ -143,8 +151,19 @@ class Courier:
 
     # -- inside
 
+    def _note(self, shard: Shard) -> None:
+        """Write down what is known of the quotas, where it has changed: a crash must not forget what a day's quota
+        has left."""
+        for name, line in self._lines.items():
+            learnt = line.pacer.snapshot()
+            row = rows.pack_bucket(rows.Bucket(learnt["blocked_until"], learnt))
+            if shard.rows.get(rows.key(rows.BUCKET, name)) != row:
+                shard.rows.put(rows.key(rows.BUCKET, name), row)
+
     def _line(self, shard: Shard, account: Account) -> Line:
-        line = Line(account, self._destination.budget(account), self._setup.waiter)
+        settings = self._setup.settings
+        schedule = Schedule(floors=settings.floors, hours=settings.hours)
+        line = Line(account, self._destination.budget(account), self._setup.waiter, schedule)
         stored = shard.rows.get(rows.key(rows.BUCKET, line.reference))
         if stored is not None:
             bucket = rows.unpack_bucket(stored)

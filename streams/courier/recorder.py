@@ -35,6 +35,10 @@ class Recorder(Protocol):
         be sent again, 0 when nothing forbids it."""
         ...
 
+    def malformed(self, account: str, headers: int) -> None:
+        """So many headers of a reply spoke of quotas and made no sense."""
+        ...
+
     def waited(self, lane: str, seconds: float) -> None:
         """The first request of a piece of work was admitted, so long after the work was due."""
         ...
@@ -67,6 +71,9 @@ class Silent:
         return
 
     def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
+        return
+
+    def malformed(self, account: str, headers: int) -> None:
         return
 
     def waited(self, lane: str, seconds: float) -> None:

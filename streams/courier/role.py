@@ -14,6 +14,7 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_REFILL,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
+    COURIER_MALFORMED,
     COURIER_PUSHES,
     COURIER_TASKS,
     COURIER_THROTTLED,
@@ -68,6 +69,9 @@ class Metered:
         for metric, name in _LEVELS:
             self._metrics.gauge(metric, self._platform, account).set(snapshot[name])
         self._metrics.gauge(COURIER_BLOCKED_SECONDS, self._platform, account).set(blocked)
+
+    def malformed(self, account: str, headers: int) -> None:
+        self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)
 
     def waited(self, lane: str, seconds: float) -> None:
         self._metrics.histogram(COURIER_WAIT_SECONDS, self._platform, lane).observe(max(0.0, seconds))

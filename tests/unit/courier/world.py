@@ -100,6 +100,10 @@ class Noted(Silent):
         self.stops: list[tuple[str, str]] = []
         self.brakes: list[tuple[str, int, int]] = []
         self.waiting = 0
+        self.malformed_headers = 0
+
+    def malformed(self, account: str, headers: int) -> None:
+        self.malformed_headers += headers
 
     def pending(self, account: str, rows: int) -> None:
         self.waiting = rows
