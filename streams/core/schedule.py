@@ -26,6 +26,7 @@ AGE_AFTER = 300.0  # in seconds; bulk work that waited longer moves up to normal
 LEAD = 10.0  # requests of the most urgent lane that go before any floor of others after it used less than its own
 _TOP = next(iter(Lane))
 _ROUNDING = 1e-9
+_FIRST = next(iter(Lane))
 _BULK = "\x00bulk"  # the gate of bulk work that has not aged
 
 
@@ -70,6 +71,7 @@ class Schedule:
         self._age_after = age_after
         self._floors = {lane: floors[lane] for lane in list(Lane)[1:] if floors.get(lane)}
         self._hours = dict(hours or {})
+        self.spare = False
         self._prices: dict[str, float] = {}
         self._holds: dict[str, float] = {}
         self._held: dict[Node[_Entry], tuple[Lane, float]] = {}
@@ -110,7 +112,8 @@ class Schedule:
         self._prices[share] = cost
 
     def peek(self, now: float) -> Item | None:
-        """What `take` would return now, at the price of its share."""
+        """What `take` would return now, at the price of its share. `spare` then says whether it is neither of the most
+        urgent lane nor owed by a floor, so that it should leave something for what is."""
         self._admit(now)
         chosen = self._choose()
         return None if chosen is None else self._priced(chosen[2].item)
@@ -221,8 +224,11 @@ class Schedule:
             if lane not in heads:
                 self._credit[lane] = 0.0
             elif self._credit[lane] + _ROUNDING >= self._cost(heads[lane][1].item):
+                self.spare = False
                 return lane, *heads[lane]
-        return next(((lane, *head) for lane, head in heads.items()), None)
+        chosen = next(((lane, *head) for lane, head in heads.items()), None)
+        self.spare = chosen is not None and chosen[0] is not _FIRST
+        return chosen
 
     def _cost(self, item: Item) -> float:
         return self._prices.get(item.share, item.cost)

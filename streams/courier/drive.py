@@ -54,7 +54,7 @@ class Driver:
     ) -> Request | _Result:
         """One request and its reply, and what the flow makes of it."""
         guess, request = request.cost, _priced(line, request)
-        response = await self._exchange(line, request, trip, before_write)
+        response = await self._exchange(line, request, guess, trip, before_write)
         seconds = (response.received_at - response.started_at) / 1e6
         trip.slowest = max(trip.slowest, seconds)
         feedback = self._setup.destination.feedback(request, response)
@@ -75,11 +75,14 @@ class Driver:
             call = Call(request, response.status, response.started_at, seconds, feedback, error, cost, pace)
             self._outbox.call(line.account, trip, call)
 
-    async def _exchange(self, line: Line, request: Request, trip: Trip, before_write: BeforeWrite) -> Response:
-        """Admit, prepare, send. Whatever happens, the bucket is settled."""
+    async def _exchange(
+        self, line: Line, request: Request, guess: float, trip: Trip, before_write: BeforeWrite
+    ) -> Response:
+        """Admit, prepare, send. Whatever happens, the bucket is settled. `guess`: what the connector stated; an API may
+        ask for that much room although it will charge less."""
         if not line.pacer.admits(request.cost, request.charges):
             raise Invalid(f"{request.operation} costs {request.cost:g}, more than the bucket of {line.reference} holds")
-        await line.admit(request.cost, request.charges, trip.lane)
+        await line.admit(request.cost, request.charges, trip.lane, guess)
         if not trip.calls:
             self._setup.recorder.waited(trip.lane.value, self._setup.waiter.now() - trip.ticket.due)
         trip.calls += 1

@@ -166,6 +166,23 @@ def test_bulk_work_that_waited_long_moves_up_one_lane_and_no_further() -> None:
     assert first[0] == "h0"
 
 
+def test_only_what_is_neither_urgent_nor_owed_is_spare() -> None:
+    schedule, spare = Schedule(), list[tuple[Lane, bool]]()
+    for number in range(20):
+        schedule.put(Item(f"h{number}", Lane.HIGH, "s"))
+        schedule.put(Item(f"n{number}", Lane.NORMAL, "s"))
+    for _ in range(40):
+        schedule.peek(0.0)
+        is_spare = schedule.spare
+        item = schedule.take(0.0)
+        assert item is not None
+        spare.append((item.lane, is_spare))
+    while_both_wait = spare[:24]
+    assert {lane for lane, _ in while_both_wait} == {Lane.HIGH, Lane.NORMAL}
+    assert not any(is_spare for _, is_spare in while_both_wait)
+    assert spare[-1] == (Lane.NORMAL, True)
+
+
 # ------------------------------------------------------------------------------------------------ owners, prices
 
 
