@@ -13,6 +13,10 @@ class Recorder(Protocol):
         """A request ended. `outcome` as in api_call.avsc."""
         ...
 
+    def spent(self, account: str, purpose: str, cost: float) -> None:
+        """A request was charged `cost` units. `purpose` as in api_call.avsc."""
+        ...
+
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
         """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused. `delay`: seconds since it
         was wanted."""
@@ -51,11 +55,22 @@ class Recorder(Protocol):
         """A complete read found so many records gone that the deletes were refused."""
         ...
 
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        """Pushes of this resource may have been lost, so it is read at once. `reason`: healed, asked, silence."""
+        ...
+
+    def healed(self, account: str, topic: str) -> None:
+        """A webhook subscription was gone and has been made anew."""
+        ...
+
 
 class Silent:
     """A Recorder that keeps nothing."""
 
     def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
+        return
+
+    def spent(self, account: str, purpose: str, cost: float) -> None:
         return
 
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
@@ -83,4 +98,10 @@ class Silent:
         return
 
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
+        return
+
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        return
+
+    def healed(self, account: str, topic: str) -> None:
         return

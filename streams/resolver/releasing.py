@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas import topics
 from schemas.entities import EntityType
-from schemas.headers import NAME, pack_event_facts
+from schemas.headers import pack_event_facts
 from streams.core.entity import Entity
 from streams.core.policy import OrderingMode
 from streams.core.reorder import Held, Release, Reorder
@@ -109,7 +109,7 @@ class Releasing:
             self._reread[source] = version[21:]
         self.sequence += 1
         facts = pack_event_facts(self.sequence, event_id, late | unchanged << 1)
-        self.gathered[code].append((key, value, [(NAME, facts)]))
+        self.gathered[code].append((key, value, facts))
         self.done.append(event_id)
 
 

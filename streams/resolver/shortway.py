@@ -147,7 +147,7 @@ def forwards(  # noqa: C901 -- see above
         elif mode is _ARRIVAL:
             releasing.sequence = sequence = releasing.sequence + 1
             facts = pack_event_facts(sequence, event_id, same << 1)
-            releasing.gathered[fact[70]].append((key, value, [(NAME, facts)]))
+            releasing.gathered[fact[70]].append((key, value, facts))
             done(event_id)
         else:
             releasing.order(shard, topic, record, fact, arrival, row, same)

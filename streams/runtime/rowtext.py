@@ -199,6 +199,7 @@ _OF_COURIER: Mapping[bytes, tuple[str, Decoder | None]] = {
     courier_rows.INTENT: ("intent", _of_courier(courier_rows.unpack_intent)),
     courier_rows.APPLIED: ("applied", _of_courier(courier_rows.unpack_applied)),
     courier_rows.CURSOR: ("cursor", _of_courier(courier_rows.unpack_cursor)),
+    courier_rows.HOLE: ("hole", _of_courier(courier_rows.unpack_hole)),
     courier_rows.SNAPSHOT: ("snapshot", _of_courier(courier_rows.unpack_snapshot)),
     courier_rows.BUCKET: ("bucket", _of_courier(courier_rows.unpack_bucket)),
     courier_rows.EPOCH: ("epoch", _of_courier(courier_rows.unpack_epoch)),

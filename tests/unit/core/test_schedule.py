@@ -9,7 +9,7 @@ import pytest
 from connectors.kit.errors import Misconfigured
 from schemas.entities import Lane
 from streams.core.hours import Hours, parse
-from streams.core.schedule import Item, Schedule
+from streams.core.schedule import LEAD, Item, Schedule
 
 
 def filled(*items: Item) -> Schedule:
@@ -56,6 +56,31 @@ def test_what_a_lane_does_not_use_the_others_borrow() -> None:
     assert close(refilled(Schedule(), (Lane.HIGH, Lane.BULK), 1000), {Lane.HIGH: 900, Lane.BULK: 100})
     assert close(refilled(Schedule(), (Lane.NORMAL, Lane.BULK), 1000), {Lane.NORMAL: 900, Lane.BULK: 100})
     assert refilled(Schedule(), (Lane.BULK,), 10) == {Lane.BULK: 10}
+
+
+def test_urgent_work_within_its_share_waits_for_no_floor() -> None:
+    schedule = Schedule()
+    for number in range(400):
+        schedule.put(Item(f"n{number}", Lane.NORMAL, "a"))
+        schedule.put(Item(f"b{number}", Lane.BULK, "a"))
+    for _ in range(60):
+        for _ in range(4):
+            schedule.take(0.0)
+        schedule.put(Item("h", Lane.HIGH, "a"))
+        item = schedule.take(0.0)
+        assert item is not None
+        assert item.lane is Lane.HIGH
+
+
+def test_a_burst_of_urgent_work_does_not_keep_the_floors_waiting_for_long() -> None:
+    schedule = filled(*(Item(f"n{n}", Lane.NORMAL, "a") for n in range(400)))
+    for _ in range(100):
+        schedule.take(0.0)
+    for number in range(400):
+        schedule.put(Item(f"h{number}", Lane.HIGH, "a"))
+    lanes = [item.lane for _ in range(100) if (item := schedule.take(0.0)) is not None]
+    assert Lane.NORMAL in lanes[: round(LEAD / 0.2) + 6]
+    assert lanes.count(Lane.NORMAL) >= 10
 
 
 def test_an_empty_lane_saves_nothing_up() -> None:
@@ -139,6 +164,23 @@ def test_bulk_work_that_waited_long_moves_up_one_lane_and_no_further() -> None:
     first = [item.key for _ in range(12) if (item := schedule.take(61.0)) is not None]
     assert "old" in first
     assert first[0] == "h0"
+
+
+def test_only_what_is_neither_urgent_nor_owed_is_spare() -> None:
+    schedule, spare = Schedule(), list[tuple[Lane, bool]]()
+    for number in range(20):
+        schedule.put(Item(f"h{number}", Lane.HIGH, "s"))
+        schedule.put(Item(f"n{number}", Lane.NORMAL, "s"))
+    for _ in range(40):
+        schedule.peek(0.0)
+        is_spare = schedule.spare
+        item = schedule.take(0.0)
+        assert item is not None
+        spare.append((item.lane, is_spare))
+    while_both_wait = spare[:24]
+    assert {lane for lane, _ in while_both_wait} == {Lane.HIGH, Lane.NORMAL}
+    assert not any(is_spare for _, is_spare in while_both_wait)
+    assert spare[-1] == (Lane.NORMAL, True)
 
 
 # ------------------------------------------------------------------------------------------------ owners, prices

@@ -16,6 +16,7 @@ from schemas.registry import MemorySchemas
 from streams.core import courier_rows, layers, policyrow, stock
 from streams.core.courier_rows import Bucket, Cursor, Intent, Snapshot
 from streams.core.desired import NEVER, Applied, Kind, Origin, Task, Wanted
+from streams.core.holes import Hole
 from streams.core.layers import Layer
 from streams.core.ledger import Book, pack, row_key
 from streams.core.massdelete import Window
@@ -133,6 +134,7 @@ TASK = Task(
             {"fields": ["a", "b"]},
         ),
         (b"K", courier_rows.pack_cursor(Cursor({"page": 2}, 3)), "cursor", {"position": {"page": 2}, "scan": 3}),
+        (b"H", courier_rows.pack_hole(Hole(2.5, "healed")), "hole", {"ends_at": 2.5, "reason": "healed"}),
         (b"N", courier_rows.pack_snapshot(Snapshot(NEW * 2, 5)), "snapshot", {"content": (NEW * 2).hex()}),
         (b"B", courier_rows.pack_bucket(Bucket(2.5, {"rate": 1})), "bucket", {"learnt": {"rate": 1}}),
         (b"R", courier_rows.pack_epoch(7), "epoch", {"value": 7}),
