@@ -39,6 +39,7 @@ from streams.resolver.facts import (
 from streams.resolver.measure import STAGE, UNKNOWN, Measures
 from streams.resolver.refolding import Refolding
 from streams.resolver.routes import Routes
+from streams.resolver.sweeping import Sweeping
 from streams.runtime.brakes import Brakes
 from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.shard.api import Entry, Incoming, Shard
@@ -90,6 +91,7 @@ class Resolver:
         self._done: list[bytes] = []  # ids released in this batch
         self._simple = self._all_simple = dict(_kinds(routes, self._latest))
         self._refolding: Refolding | None = None
+        self._sweeping: Sweeping | None = None
         self._decider = self._new_decider()
 
     def _new_decider(self) -> Decider:
@@ -120,11 +122,13 @@ class Resolver:
             if key[9] in self._routes.orderings:
                 self._reorder.set_watermark(key[1:], self._routes.streams[key[1:]], _U64.unpack(value)[0])
         self._refolding = Refolding(self._routes, shard)
+        self._sweeping = Sweeping(self._routes.rules, shard)
         self._refold(shard)
 
     def _refold(self, shard: Shard) -> None:
         """Policies have changed: fold some more entities anew. Of their types events go the long way meanwhile."""
         if self._refolding is None:
+            self._sweep(shard)
             return
         self._decider.stale = stale = self._refolding.codes
         self._simple = {known: kind for known, kind in self._all_simple.items() if known[1] not in stale}
@@ -132,6 +136,14 @@ class Resolver:
             self._refolding = None
             self._decider.stale, self._simple = frozenset(), self._all_simple
         self._hand_over(shard)
+        self._ledger.flush(shard.rows, self._measures.counted)
+
+    def _sweep(self, shard: Shard) -> None:
+        """Flows have changed: move some more stored entities by them."""
+        if self._sweeping is None:
+            return
+        if self._sweeping.step(shard, self._decider, self._monotonic):
+            self._sweeping = None
         self._ledger.flush(shard.rows, self._measures.counted)
 
     def close(self, shard: Shard) -> None:
@@ -443,7 +455,7 @@ class _Kind(NamedTuple):
 
 def _kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> Iterator[tuple[bytes, _Kind]]:
     for code, ordering in routes.orderings.items():
-        if code in routes.merging or code == EntityType.RESERVATION.code:
+        if code in routes.merging or code in routes.commanded_types or code == EntityType.RESERVATION.code:
             continue
         kind = _Kind(code in routes.kept_types, ordering.mode is not OrderingMode.NONE, latest[code])
         for channel in range(_CHANNELS):
