@@ -18,14 +18,15 @@ import orjson
 from connectors.kit import golden
 from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation, Request, Response, Write, Written
 from connectors.kit.errors import Invalid, Unlinkable
-from connectors.shopify import graphql, queries, reads, settings
+from connectors.shopify import fulfilling, graphql, queries, reads, settings
 from connectors.shopify.context import INVENTORY_ITEM, PRODUCT
 from connectors.shopify.payload import gid
 from schemas.entities import EntityType, Op
 
 _IDEMPOTENT_SINCE = "2026-01"
 _KEYS_PER_WRITE = 3
-_SUPPORTED = frozenset({(EntityType.INVENTORY_LEVEL, Op.UPSERT), (EntityType.PRICE, Op.UPSERT)})
+_TYPES = (EntityType.INVENTORY_LEVEL, EntityType.PRICE, EntityType.FULFILMENT)
+_SUPPORTED = frozenset((kind, Op.UPSERT) for kind in _TYPES)
 WriteFlow = Generator[Request, Response, Written]
 
 
@@ -38,14 +39,22 @@ class ShopifyDestination:
         return Budget("level", rate, settings.seconds(account, "bucket", 2000.0), max_in_flight=16)
 
     def supports(self, type: EntityType, op: Op) -> bool:
-        """Stock levels and prices can be set; nothing is deleted at a shop."""
+        """Stock levels and prices can be set, shipments told; nothing is deleted at a shop."""
         return (type, op) in _SUPPORTED
 
     def write(self, account: Account, write: Write) -> Flow:
-        """Sets one stock level or one price. See contract.Destination.write for what is raised."""
+        """Sets one stock level or price, or tells one shipment. See contract.Destination.write for what is raised."""
         if not self.supports(write.type, write.op):
             raise Invalid(f"{write.golden_key}: a shop cannot {write.op.name} a {write.type}", reason="unsupported")
+        if write.type is EntityType.FULFILMENT:
+            return fulfilling.fulfil(account, write)
         return _set_level(account, write) if write.type is EntityType.INVENTORY_LEVEL else _set_price(account, write)
+
+    def verify(self, account: Account, write: Write) -> Flow:
+        """Whether a shipment was told; everything else is repeatable and never asked about. Raises Invalid."""
+        if write.type is not EntityType.FULFILMENT:
+            raise Invalid(f"{write.golden_key}: a {write.type} is set, not commanded", reason="unsupported")
+        return fulfilling.look_up(account, write)
 
     def fetch(self, account: Account, resource: str, remote_id: str) -> Flow:
         """Reads `product` or `inventory_item`. Raises Invalid for another resource."""

@@ -138,6 +138,39 @@ mutation SluiceSetPrices($productId: ID!, $variants: [ProductVariantsBulkInput!]
     + _VARIANT
 )
 
+# An order with more than these is told by a person: reading on would cost more than an order is worth.
+ORDER_PAGES = {"fulfilments": 20, "orders": 5, "lines": 50}
+
+ORDER_TO_FULFIL = """
+query SluiceOrderToFulfil($id: ID!, $fulfilments: Int!, $orders: Int!, $lines: Int!) {
+  order(id: $id) {
+    id
+    fulfillments(first: $fulfilments) {
+      id status
+      trackingInfo { number }
+      fulfillmentLineItems(first: $lines) { nodes { quantity lineItem { id } } pageInfo { hasNextPage } }
+    }
+    fulfillmentOrders(first: $orders) {
+      nodes {
+        id status
+        assignedLocation { location { id } }
+        lineItems(first: $lines) { nodes { id remainingQuantity lineItem { id sku } } pageInfo { hasNextPage } }
+      }
+      pageInfo { hasNextPage }
+    }
+  }
+}
+"""
+
+CREATE_FULFILMENT = """
+mutation SluiceCreateFulfilment($fulfillment: FulfillmentInput!) {
+  fulfillmentCreate(fulfillment: $fulfillment) {
+    fulfillment { id status }
+    userErrors { field message }
+  }
+}
+"""
+
 _VARIANT_COST = 5  # itself, options, inventory item, measurement, weight
 _LEVEL_COST = 3  # itself, location, quantities
 _CONNECTION_COST = 2
@@ -160,3 +193,6 @@ PRODUCT_COST = product_cost(VARIANTS_PER_PRODUCT)
 PRODUCT_VARIANTS_COST = product_cost(VARIANT_PAGE)
 INVENTORY_ITEM_COST = 6 + _CONNECTION_COST + LEVELS_PER_ITEM * _LEVEL_COST
 LOCATION_LEVELS_COST = 1 + _CONNECTION_COST + LEVEL_PAGE * (_LEVEL_COST + 1)
+_ORDER_LINES_COST = _CONNECTION_COST + ORDER_PAGES["lines"] * 2  # itself and the order's line
+# A list that is no connection is charged as one object.
+ORDER_COST = 3 + _ORDER_LINES_COST + _CONNECTION_COST + ORDER_PAGES["orders"] * (3 + _ORDER_LINES_COST)

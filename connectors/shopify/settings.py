@@ -10,6 +10,7 @@ ignored_locations  ids of locations whose stock is none of our business, e.g. "7
 poll_interval      seconds between two passes of a poller, default 60
 poll_overlap       seconds a pass reads again of the one before, default 120: covers the search index's lag and
                    the difference of the clocks
+notify_customer    "true" or "false" (default): whether the shop mails the customer when a shipment is told to it
 bucket, restore_rate  cost points of the GraphQL bucket before the API has reported them, default 2000 and 100
 """
 
@@ -27,7 +28,7 @@ DEFAULT_API_VERSION = "2026-10"
 _VERSION = re.compile(r"\d{4}-\d{2}|unstable")
 _NAMES = frozenset(
     ("shop_domain", "api_version", "currency", "taxes_included", "locations", "ignored_locations", "poll_interval",
-     "poll_overlap", "bucket", "restore_rate")
+     "poll_overlap", "bucket", "restore_rate", "notify_customer")
 )  # fmt: skip
 _NUMBERS = {"poll_interval": 60.0, "poll_overlap": 120.0, "bucket": 2000.0, "restore_rate": 100.0}
 _TAX = {"true": "INCLUDED", "false": "EXCLUDED", "": "UNKNOWN"}
@@ -40,6 +41,7 @@ def check(account: Account) -> None:
         read(account)
     for name, default in _NUMBERS.items():
         seconds(account, name, default)
+    flag(account, "notify_customer")
     if "webhook" in account.secrets and not account.settings.get("shop_domain"):
         raise _wrong(account, "shop_domain", "", "{shop}.myshopify.com, which every webhook is compared with")
 
@@ -103,6 +105,14 @@ def seconds(account: Account, name: str, default: float) -> float:
     if not 0 < value < 1e9:
         raise _wrong(account, name, text, "a positive number")
     return value
+
+
+def flag(account: Account, name: str) -> bool:
+    """A setting that is "true" or "false"; false where it is not set. Raises Misconfigured for another word."""
+    text = account.settings.get(name, "false")
+    if text not in ("true", "false"):
+        raise _wrong(account, name, text, '"true" or "false"')
+    return text == "true"
 
 
 def _wrong(account: Account, name: str, value: str, allowed: str) -> Misconfigured:

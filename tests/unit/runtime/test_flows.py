@@ -124,7 +124,7 @@ def test_flows_in_both_places_are_refused(tmp_path: Path) -> None:
         ("2026-11-21T00:00:00Z", "yesterday", "when.placed_at.after: must be a time with its zone; allowed: e.g. 2026"),
         ("2026-11-21T00:00:00Z", "2026-11-21", "when.placed_at.after: must be a time with its zone"),
         ("exists: true", "exists: maybe", "flows.orders.when.lines.exists: must be true or false"),
-        ("lines: {exists: true}", "lines: [a]", "when.lines: holds a list or map, so a comparison is needed; allowed: exi"),
+        ("lines: {exists: true}", "lines: [a]", "when.lines: holds a list or map, so a comparison is needed"),
         ("from: [shop, presta]", "from: [shop, prest]", "flows.orders.from[1]: 'prest' is not an account of any"),
         ("max_age: 86400", "max_age: 0", "flows.orders.max_age: must be a number of at least 1"),
         ("max_age: 86400", "on_drift: report", "flows.orders.on_drift: on_drift is for flows of sets; a command is"),

@@ -185,9 +185,10 @@ def test_an_account_without_token_is_misconfigured() -> None:
     assert isinstance(refusal(lambda: next(DESTINATION.write(shop, stock()))), errors.Misconfigured)
 
 
-def test_only_stock_and_prices_are_supported() -> None:
+def test_only_stock_prices_and_shipments_are_supported() -> None:
     supported = [(kind, op) for kind in EntityType for op in Op if DESTINATION.supports(kind, op)]
-    assert supported == [(EntityType.PRICE, Op.UPSERT), (EntityType.INVENTORY_LEVEL, Op.UPSERT)]
+    types = [EntityType.PRICE, EntityType.INVENTORY_LEVEL, EntityType.FULFILMENT]
+    assert supported == [(kind, Op.UPSERT) for kind in types]
 
 
 # ----------------------------------------------------------------------------------------------- replies
