@@ -12,6 +12,7 @@ from schemas.entities import EntityType, Op
 MODULES = {
     "prestashop": "connectors.prestashop",
     "shopify": "connectors.shopify",
+    "threepl": "connectors.threepl",
 }
 NAMES = tuple(sorted(MODULES))
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from schemas.entities import EntityType
 
 DAY_MS = 86_400_000
-PLATFORMS = ("shopify", "prestashop")
+PLATFORMS = ("shopify", "prestashop", "threepl")
 
 
 class Cleanup(StrEnum):

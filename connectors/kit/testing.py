@@ -7,6 +7,10 @@
         @pytest.fixture
         async def live(self) -> AsyncIterator[Live]: ...
 
+    class TestWarehouseOrders(CommandContract):
+        @pytest.fixture
+        async def live(self) -> AsyncIterator[LiveCommand]: ...
+
 `replay` and `drive` run a flow by hand and over the wire.
 """
 
@@ -289,3 +293,56 @@ class DestinationContract:
 
     async def test_the_write_under_test_is_supported(self, live: Live) -> None:
         assert live.destination.supports(live.write.type, live.write.op)
+
+
+# ----------------------------------------------------------------------------------------------- commands
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveCommand(Live):
+    """A command under test: what must happen exactly once. `verify` looks up whether it did; `done` counts, behind the
+    API's back, how often the service carried it out."""
+
+    verify: Callable[[Account, Write], Flow]
+    done: Callable[[], int]
+
+
+class CommandContract(DestinationContract):
+    """What the courier relies on when it carries out a command; its record need not be known at the account before."""
+
+    test_a_record_never_seen_there_is_unlinkable_before_anything_is_sent = None  # type: ignore[assignment]
+
+    async def test_a_command_that_was_never_sent_is_looked_up_as_not_carried_out(self, live: LiveCommand) -> None:
+        assert await drive(live.verify(live.account, live.write), live.send) is None
+        assert live.done() == 0
+
+    async def test_a_command_that_was_carried_out_is_found(self, live: LiveCommand) -> None:
+        await drive(live.destination.write(live.account, live.write), live.send)
+        assert isinstance(await drive(live.verify(live.account, live.write), live.send), Written)
+
+    async def test_a_repeated_command_is_carried_out_once(self, live: LiveCommand) -> None:
+        for _ in range(3):
+            await drive(live.destination.write(live.account, live.write), live.send)
+        assert live.done() == 1
+
+    async def test_the_very_request_that_was_repeated_is_carried_out_once(self, live: LiveCommand) -> None:
+        flow = live.destination.write(live.account, live.write)
+        request = next(flow)
+        while not request.writes:
+            request = flow.send(await live.send(request))
+        first, second = await live.send(request), await live.send(request)
+        assert (first.status, first.body) == (second.status, second.body)
+        assert live.done() == 1
+
+    async def test_a_look_up_changes_nothing(self, live: LiveCommand) -> None:
+        async def send(request: Request) -> Response:
+            assert not request.writes, request.operation
+            return await live.send(request)
+
+        await drive(live.verify(live.account, live.write), send)
+
+    async def test_a_look_up_that_is_not_answered_says_nothing(self, live: LiveCommand) -> None:
+        for reply in (response(500), response(503), response(429), response(200, b"<html>"), response(200, b"{}")):
+            flow = live.verify(live.account, live.write)
+            next(flow)
+            refusal(lambda flow=flow, reply=reply: flow.send(reply))  # type: ignore[misc]

@@ -20,10 +20,10 @@ from aiohttp import web
 from connectors.kit import golden
 from connectors.kit.clock import Clock, SystemClock
 from connectors.kit.contract import Account
+from connectors.kit.fakelimit import Limit
 from connectors.kit.fakeserver import MOST_BODY, Backstage, hang_up
 from connectors.prestashop.fake.api import Answer, Api, Call
 from connectors.prestashop.fake.edits import edit
-from connectors.prestashop.fake.limit import Limit
 from connectors.prestashop.fake.options import Options
 from connectors.prestashop.fake.records import Row
 from connectors.prestashop.fake.schema import CARRIERS, ORDERS, PRODUCTS

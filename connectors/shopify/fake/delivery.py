@@ -1,20 +1,17 @@
-"""Sends the shop's webhooks: signed, repeated until answered 2xx, and as untidy as the options say."""
+"""The shop's webhooks: payload, headers and signature. How they are sent: `connectors.kit.fakedelivery`."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from random import Random
-from typing import Any
-from uuid import UUID
 
 import aiohttp
 import orjson
 
+from connectors.kit import fakedelivery
+from connectors.kit.fakedelivery import Sent
 from connectors.shopify.fake import render
 from connectors.shopify.fake.options import Options
 from connectors.shopify.fake.records import Change
@@ -24,118 +21,35 @@ _TIMEOUT = aiohttp.ClientTimeout(total=5.0, sock_connect=1.0)
 _API_VERSION = "2026-10"
 
 
-@dataclass
-class Sent:
-    """One delivery, for oracles. `answers`: HTTP status per attempt, 0 for none; `never`: withheld on purpose."""
-
-    webhook_id: str
-    topic: str
-    resource_id: int
-    triggered_at: int
-    never: bool = False
-    duplicate: bool = False
-    answers: list[int] = field(default_factory=list)
-
-    @property
-    def accepted(self) -> bool:
-        """Whether an attempt was answered 2xx: from then on it is the receiver's to keep."""
-        return any(200 <= answer < 300 for answer in self.answers)
-
-
 def signature(secret: str, body: bytes) -> str:
     """base64(HMAC-SHA256(secret, body))."""
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-class Deliveries:
-    """Sends in tasks of its own. `submit` decides everything random at once, so a seed gives one run."""
+class Deliveries(fakedelivery.Deliveries):
+    """One webhook per change."""
 
     def __init__(self, options: Options, random: Random) -> None:
-        self._options, self._random = options, random
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._gate = asyncio.Semaphore(options.max_in_flight)
-        self._session: aiohttp.ClientSession | None = None
-        self.sent: list[Sent] = []
+        super().__init__(options, random, _TIMEOUT)
+        self._shop = options
 
-    async def start(self) -> None:
-        """Open the connections."""
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
-
-    async def stop(self) -> None:
-        """Give up what is not delivered yet."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-
-    async def settle(self) -> None:
-        """Wait until everything submitted was delivered or given up."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-
-    @property
-    def pending(self) -> int:
-        """Deliveries that are neither accepted nor given up."""
-        return len(self._tasks)
-
-    def submit(self, change: Change) -> None:
+    def announce(self, change: Change) -> None:
         """Send the webhook of a change, if the shop has an address for it and was started."""
-        if not self._options.webhook_url or self._session is None:
+        if not self.wanted:
             return
-        chance = self._random.random
-        webhook_id = str(UUID(int=self._random.getrandbits(128), version=4))
-        event_id = str(UUID(int=self._random.getrandbits(128), version=4))
-        never, disorder = chance() < self._options.never, chance() < self._options.disorder
-        delay = chance() * self._options.lateness + (chance() * self._options.disorder_delay if disorder else 0.0)
-        repeat, repeat_delay = chance() < self._options.duplicates, chance() * self._options.disorder_delay
-        sent = Sent(webhook_id, change.topic, change.resource_id, change.triggered_at, never)
-        self.sent.append(sent)
-        if never:
-            return
+        webhook_id, event_id = self.uuid(), self.uuid()
         body = orjson.dumps(change.payload).replace(b"/", b"\\/")  # as the vendor escapes it: only raw bytes verify
         headers = self._headers(change, webhook_id, event_id, body)
-        self._spawn(sent, headers, body, delay)
-        if repeat:
-            again = Sent(webhook_id, change.topic, change.resource_id, change.triggered_at, duplicate=True)
-            self.sent.append(again)
-            self._spawn(again, headers, body, delay + repeat_delay)
+        self.submit(Sent(webhook_id, change.topic, change.resource_id, change.triggered_at), lambda: headers, body)
 
     def _headers(self, change: Change, webhook_id: str, event_id: str, body: bytes) -> dict[str, str]:
         return {
             "Content-Type": "application/json",
             "X-Shopify-Topic": change.topic,
-            "X-Shopify-Hmac-Sha256": signature(self._options.webhook_secret, body),
-            "X-Shopify-Shop-Domain": self._options.shop_domain,
+            "X-Shopify-Hmac-Sha256": signature(self._shop.webhook_secret, body),
+            "X-Shopify-Shop-Domain": self._shop.shop_domain,
             "X-Shopify-API-Version": _API_VERSION,
             "X-Shopify-Webhook-Id": webhook_id,
             "X-Shopify-Event-Id": event_id,
             "X-Shopify-Triggered-At": render.triggered(change.triggered_at),
         }
-
-    def _spawn(self, sent: Sent, headers: dict[str, str], body: bytes, delay: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(sent, headers, body, delay))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _deliver(self, sent: Sent, headers: dict[str, str], body: bytes, delay: float) -> None:
-        if delay:
-            await asyncio.sleep(delay)
-        for attempt in range(self._options.attempts):
-            async with self._gate:
-                sent.answers.append(await self._post(headers, body))
-            if sent.accepted:
-                return
-            await asyncio.sleep(self._options.retry_delay * min(2**attempt, 32))
-
-    async def _post(self, headers: dict[str, str], body: bytes) -> int:
-        assert self._session is not None
-        with suppress(aiohttp.ClientError, TimeoutError):
-            url = self._options.webhook_url
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                return response.status
-        return 0
-
-    def report(self) -> list[dict[str, Any]]:
-        """Every delivery as JSON."""
-        return [{**asdict(sent), "accepted": sent.accepted} for sent in self.sent]

@@ -43,7 +43,7 @@ class FakeShopify:
         self._random = Random(self.options.seed)
         self.deliveries = Deliveries(self.options, Random(self.options.seed + 1))
         places = DEFAULT_LOCATIONS if locations is None else locations
-        self.shop = Shop(self.options, self.clock, self.deliveries.submit, dict(places))
+        self.shop = Shop(self.options, self.clock, self.deliveries.announce, dict(places))
         self.bucket = Bucket(self.options, self.clock)
         self.api = Api(self.shop, self.bucket, self.clock)
         self.lost_replies = 0
@@ -142,20 +142,12 @@ class FakeShopify:
 
     def stats(self) -> dict[str, Any]:
         """Numbers of everything."""
-        sent = self.deliveries.sent
         return {
             "bucket": self.bucket.report(),
             "requests": self.api.requests,
             "lost_replies": self.lost_replies,
             "writes": len(self.shop.journal),
-            "deliveries": {
-                "submitted": len(sent),
-                "never": sum(one.never for one in sent),
-                "duplicates": sum(one.duplicate for one in sent),
-                "accepted": sum(one.accepted for one in sent),
-                "attempts": sum(len(one.answers) for one in sent),
-                "pending": self.deliveries.pending,
-            },
+            "deliveries": self.deliveries.numbers(),
             "options": {**asdict(self.options), "access_token": "", "webhook_secret": ""},
         }
 

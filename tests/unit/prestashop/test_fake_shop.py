@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from connectors.kit.clock import ManualClock
+from connectors.kit.fakelimit import Limit
 from connectors.prestashop import xml
 from connectors.prestashop.fake.api import Answer, Api, Call
 from connectors.prestashop.fake.edits import BadEdit, edit
-from connectors.prestashop.fake.limit import Limit
 from connectors.prestashop.fake.options import Options, UnknownOption
 from connectors.prestashop.fake.store import NotThere, Shop
 

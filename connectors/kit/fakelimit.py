@@ -1,12 +1,20 @@
-"""The host's limit on requests, and what an oracle wants to know of it."""
+"""A fake vendor's limit on requests, and what an oracle wants to know of it."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from connectors.kit.clock import Clock
-from connectors.prestashop.fake.options import Options
+
+
+class RateOptions(Protocol):
+    """`rate`: requests per second, 0 for no limit; `burst`: at once; `rival`: per second that somebody else takes."""
+
+    rate: float
+    burst: float
+    rival: float
 
 
 @dataclass
@@ -21,7 +29,7 @@ class LimitStats:
 class Limit:
     """A token bucket. Rate, burst and rival are read from the options at every step, so a quota can change."""
 
-    def __init__(self, options: Options, clock: Clock) -> None:
+    def __init__(self, options: RateOptions, clock: Clock) -> None:
         self._options, self._clock = options, clock
         self._level, self._at = options.burst, clock.monotonic()
         self._recent: deque[float] = deque()
@@ -41,9 +49,14 @@ class Limit:
         self.stats.accepted += 1
         return 0.0
 
+    @property
+    def level(self) -> float:
+        """Requests that may pass now; the burst when there is no limit."""
+        return self._refilled() if self._options.rate > 0 else self._options.burst
+
     def report(self) -> dict[str, float]:
         """The statistics as JSON."""
-        return {"level": self._refilled() if self._options.rate > 0 else self._options.burst, **asdict(self.stats)}
+        return {"level": self.level, **asdict(self.stats)}
 
     def _refilled(self) -> float:
         now = self._clock.monotonic()

@@ -1,0 +1,48 @@
+"""The warehouse's API as a declaration.
+
+    POST /v1/orders                        Idempotency-Key kept 24 h: the same body gets the first reply again, another
+                                           body 422
+    GET  /v1/orders?reference=             every order of a reference, the oldest first
+    PUT  /v1/orders/{id}                   other lines, until picking starts
+    POST /v1/orders/{id}/cancel            until it is shipped; again: the same reply
+    GET  /v1/shipments?updated_after=&cursor=&limit=      and /v1/shipments/{id}
+    GET  /v1/stock?updated_after=&cursor=&limit=          and /v1/stock/{id}
+    webhook shipment.updated               signed with a time stamp
+
+Errors are {"error": {"code", "message"}}. Lists are in the order of their changes; a cursor names a
+place in it.
+"""
+
+from __future__ import annotations
+
+from connectors.rest.api import Api, Credential, Rate
+from connectors.rest.outcomes import ErrorBody, Meaning, Outcomes
+from connectors.rest.paging import ByCursor
+from connectors.rest.poller import Feed
+from connectors.rest.webhooks import HmacSha256
+
+ORDER_NOT_OPEN = "order_not_open"
+
+OUTCOMES = Outcomes(
+    body=ErrorBody(code=("error", "code"), message=("error", "message")),
+    by_code={
+        "request_in_progress": Meaning.RETRY_NOW,  # 409: the first request with this key is still running
+        "idempotency_key_reused": Meaning.CONFLICT,  # 422
+        ORDER_NOT_OPEN: Meaning.CONFLICT,  # 409
+    },
+)
+API = Api(
+    vendor="threepl",
+    credential=Credential("api_token"),
+    rate=Rate(rate=10.0, burst=20.0, max_in_flight=8),
+    base="/v1",
+    outcomes=OUTCOMES,
+)
+PAGING = ByCursor(expired=frozenset({"invalid_cursor"}))
+SHIPMENTS = Feed("shipments", "/shipments")
+STOCK = Feed("stock", "/stock")
+SHIPMENT_UPDATED = "shipment.updated"
+SIGNATURE = HmacSha256(
+    header="x-threepl-signature", prefix="sha256=", timestamp_header="x-threepl-timestamp", tolerance=300.0
+)
+EVENT_HEADER, TOPIC_HEADER = "x-threepl-event", "x-threepl-topic"
