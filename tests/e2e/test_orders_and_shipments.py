@@ -1,7 +1,7 @@
 """Orders go to the warehouse and shipments come back, each exactly once, while replies get lost and couriers die.
 
-The flows are F3 (a paid order at a shop is a command to the warehouse) and F4 (a shipment is a command to the shop where
-its order was placed). Every write has an even chance to lose its reply after it was carried out.
+A paid order at a shop is a command to the warehouse, and a shipment one to the shop where its order was placed. Every
+write has an even chance to lose its reply after it was carried out.
 """
 
 from __future__ import annotations
