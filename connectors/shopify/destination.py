@@ -18,6 +18,7 @@ import orjson
 from connectors.kit import golden
 from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation, Request, Response, Write, Written
 from connectors.kit.errors import Invalid, Unlinkable
+from connectors.kit.money import in_minor_units
 from connectors.shopify import fulfilling, graphql, queries, reads, settings
 from connectors.shopify.context import INVENTORY_ITEM, PRODUCT
 from connectors.shopify.payload import gid
@@ -156,6 +157,8 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
         found = yield from reads.ask(
             account, "read_price", queries.PRICE, {"id": variant["id"]}, queries.PRICE_COST, "productVariant"
         )
+        if isinstance(found, dict) and _holds(found, variant):
+            return Written(no_op=True, observed=[_observed(found)], holds=True)
         if isinstance(found, dict) and not _may_overwrite(account, write, found):
             return Written(no_op=True, observed=[_observed(found)])
     sent = _mutation(account, write, "set_price", queries.SET_PRICES, variables)
@@ -173,18 +176,29 @@ def _may_overwrite(account: Account, write: Write, node: Mapping[str, Any]) -> b
     return write.overwrites(golden.content_fingerprint(Op.UPSERT, comparable))
 
 
+def _holds(node: Mapping[str, Any], variant: Mapping[str, Any]) -> bool:
+    """Whether every amount there is the one that would be sent."""
+    wanted = {name: value for name, value in variant.items() if name != "id"}
+    return all(_same(node.get(name), value) for name, value in wanted.items())
+
+
+def _same(held: Any, wanted: Any) -> bool:
+    return held is wanted if held is None or wanted is None else Decimal(str(held)) == Decimal(str(wanted))
+
+
 def _observed(node: Mapping[str, Any]) -> Observation:
     return reads.seen("variant", str(node.get("id", "")).rpartition("/")[2], node)
 
 
 def _amount(account: Account, write: Write, money: Mapping[str, Any]) -> str:
-    """The amount as text. Raises Invalid when currency or tax basis would have to be converted."""
+    """The amount as text, with as many digits as the shop keeps. Raises Invalid when currency or tax basis would have
+    to be converted."""
     currency, basis = settings.currency(account), settings.tax_basis(account)
     if money["currency"] != currency:
         raise _basis_mismatch(account, write, f"the price is in {money['currency']!r}, the shop sells in {currency!r}")
     if "UNKNOWN" not in {basis, money["tax"]} and money["tax"] != basis:
         raise _basis_mismatch(account, write, f"the price has tax {money['tax']}, the shop's prices have it {basis}")
-    return golden.decimal_text(money["amount"])
+    return golden.decimal_text(in_minor_units(money["amount"], currency))
 
 
 def _basis_mismatch(account: Account, write: Write, why: str) -> Invalid:

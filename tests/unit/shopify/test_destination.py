@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -142,6 +143,24 @@ def test_what_a_price_reply_says_of_the_variant_is_observed() -> None:
     result, _ = replay(DESTINATION.write(account(), price()), [reply(answer)])
     (seen,) = result.observed
     assert (seen.topic, seen.resource_id, orjson.loads(seen.body)) == ("variant", "22", node)
+
+
+def test_an_amount_has_the_digits_that_the_shop_keeps() -> None:
+    for currency, amount, told in (("EUR", "19.905", "19.91"), ("JPY", "19.5", "20"), ("KWD", "19.9055", "19.906")):
+        record = {"amount": {"amount": Decimal(amount), "currency": currency, "tax": "INCLUDED"}, "compare_at": None}
+        _, sent_body = sent(write(EntityType.PRICE, record), PRICE_DONE, account(currency=currency))
+        assert sent_body["variables"]["variants"][0]["price"] == told
+
+
+@pytest.mark.parametrize(("held", "compare_at", "holds"), [("19.91", None, True), ("19.91", "25", False)])
+def test_a_shop_that_holds_the_amount_in_its_own_digits_is_not_written_to(
+    held: str, compare_at: str | None, holds: bool
+) -> None:
+    node = {"id": "gid://shopify/ProductVariant/22", "price": held, "compareAtPrice": compare_at}
+    one = replace(price("19.905"), expected=frozenset({b"12345678"}), wanted=b"87654321")
+    result, requests = replay(DESTINATION.write(account(), one), [reply({"data": {"productVariant": node}})])
+    assert (result.no_op, result.holds, len(result.observed)) == (True, holds, 1)
+    assert not any(request.writes for request in requests)
 
 
 # ----------------------------------------------------------------------------------------------- refusals of ours
