@@ -19,8 +19,9 @@ from schemas.entities import Op
 from streams.core import resolve as resolving
 from streams.core.entity import Entity
 from streams.core.reorder import Release, Reorder
-from streams.resolver import deciding, processor, refolding
+from streams.resolver import deciding, processor, refolding, releasing
 from streams.resolver.processor import Resolver
+from streams.resolver.releasing import Releasing
 from streams.shard.api import Shard
 from streams.testing import topology
 from tests.property.resolver_machine import OneValuePerAccount, PutTogether, ResolverMachine
@@ -42,11 +43,11 @@ class ForgetsTheLimit(Resolver):
         return {}
 
 
-class SeenOnArrival(Resolver):
+class SeenOnArrival(Releasing):
     """An id counts as seen when its event arrives, not when it is released."""
 
-    def _order(self, shard: Shard, *arguments: Any, **options: Any) -> bool:
-        late = super()._order(shard, *arguments, **options)
+    def order(self, shard: Shard, *arguments: Any, **options: Any) -> bool:
+        late = super().order(shard, *arguments, **options)
         shard.saw(arguments[2][:16])
         return late
 
@@ -94,8 +95,12 @@ def last_arrival_wins(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deciding, "resolve", resolve)
 
 
+def seen_on_arrival(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(processor, "Releasing", SeenOnArrival)
+
+
 def released_as_they_came(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(processor, "Reorder", InOrderOfArrival)
+    patch.setattr(releasing, "Reorder", InOrderOfArrival)
 
 
 def nothing_is_folded_anew(patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +119,7 @@ MISSING = "accepted events are missing from `events`"
 WRONG = "state (is not what the policy makes of everything said|goes back to an older version)|the ledger counts"
 BUGS = {
     "commits past a gap": Bug(instead(ForgetsTheLimit), MISSING),
-    "an id is seen on arrival": Bug(instead(SeenOnArrival), MISSING),
+    "an id is seen on arrival": Bug(seen_on_arrival, MISSING),
     "the last arrival wins": Bug(last_arrival_wins, WRONG),
     "a delete is forgotten": Bug(instead(ForgetsDeletes), WRONG),
     "the applied offset is not kept": Bug(instead(ForgetsWhatIsApplied), "the ledger counts"),
