@@ -9,7 +9,7 @@ PATHS := schemas connectors streams tests benchmarks
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed: make PYTHON=python3.11 ..."; exit 1; }
@@ -71,6 +71,10 @@ stack-down: $(READY) ## Stop them; the data stays
 .PHONY: chaos
 chaos: $(READY) ## kill -9 at random points under load: KILLS=20 SEED=1; the last line is JSON
 	$(BIN)/python -m streams.testing.chaos --kills $(or $(KILLS),20) --seed $(or $(SEED),1)
+
+.PHONY: chaos-courier
+chaos-courier: $(READY) ## kill -9 of couriers, replies lost after the fact: KILLS=50 SEED=1; the last line is JSON
+	$(BIN)/python -m streams.testing.courierchaos --kills $(or $(KILLS),50) --seed $(or $(SEED),1)
 
 .PHONY: storm
 storm: $(READY) ## Resolvers join and leave every 2 to 5 s under load: SECONDS=180 SEED=1; the last line is JSON

@@ -153,6 +153,11 @@ def fetch(platform: str) -> str:
     return f"fetch.{platform}.v1"
 
 
+def tasks(platform: str) -> str:
+    """Topic of what people decided about parked work for one platform."""
+    return f"tasks.{platform}.v1"
+
+
 def courier_changelog(platform: str) -> str:
     """Changelog of the courier's rows of one platform."""
     return f"courier-changelog.{platform}.v1"
@@ -210,6 +215,17 @@ def _per_platform(platform: str) -> list[Topic]:
             (Role.COURIER,),
             "Records to be read at their source.",
             retention_ms=3 * DAY_MS,
+        ),
+        Topic(
+            tasks(platform),
+            Sizing.PLATFORM,
+            Cleanup.DELETE,
+            "account, row",
+            ("task_verdict",),
+            (Role.CONSOLE, Role.OPERATOR),
+            (Role.COURIER, Role.CONSOLE, Role.OPERATOR),
+            "What people decided about parked work; the record of who decided what, and why.",
+            retention_ms=400 * DAY_MS,
         ),
         Topic(
             courier_changelog(platform),

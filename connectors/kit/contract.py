@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from connectors.kit.limits import Limit
 from schemas.entities import Channel, Completeness, EntityType, Op
 
 Json = Any
@@ -179,7 +180,10 @@ class CanonicalMapping(Protocol):
 class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
     units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
-    unanswered request may have changed something."""
+    unanswered request may have changed something. `charges`: the expected charge in each named bucket of the budget
+    (Budget.also); 1 in those it does not name, 0 where this request is not charged. `key`: the idempotency key it
+    carries, so that it is known how long the vendor remembers it; a command's depends on `op_id` alone, a set's on the
+    content as well."""
 
     method: str
     path: str
@@ -190,6 +194,8 @@ class Request:
     body: bytes = b""
     cost: float = 1.0
     writes: bool = False
+    charges: Mapping[str, float] = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,12 @@ class Feedback:
     """What a reply says about the bucket it was charged to; None where the API does not say.
 
     `level`: units left now; `limit`: bucket size; `restore_rate`: units per second; `cost`: what was charged;
-    `retry_after`: seconds; `throttled`: the request was refused for its rate.
+    `retry_after`: seconds; `throttled`: the request was refused for its rate. `resets_after`: seconds until a quota
+    per `window` (seconds) is whole again; `unit`: what a quota counts where that is not requests
+    ("concurrent-requests", "content-bytes").
+
+    `named`: what the reply says of further buckets, by name (Budget.also); a bucket with neither there nor in the
+    budget is paced as soon as a reply says its limit. `malformed`: headers that spoke of quotas and made no sense.
     """
 
     cost: float | None = None
@@ -217,17 +228,33 @@ class Feedback:
     restore_rate: float | None = None
     retry_after: float | None = None
     throttled: bool = False
+    resets_after: float | None = None
+    window: float | None = None
+    unit: str = ""
+    named: Mapping[str, Feedback] = field(default_factory=dict)
+    malformed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How an account's bucket is paced before the API says anything. `kind`: `level` (the API reports its level) or
-    `rate` (GCRA: `rate` units per second, `burst` units at once)."""
+    """How an account's bucket is paced before the API says anything. `kind`:
+
+    - `level`: the API reports its level; `rate` and `burst` hold until it does
+    - `rate`: it does not; `rate` units per second, `burst` units at once (GCRA)
+    - `window`: `burst` units per `burst / rate` seconds; what is left and when it resets may be reported
+    - `unknown`: nothing is known; starts at `rate` and finds the limit, never above `burst` units per second (AIMD)
+    - `concurrent`: at most `burst` units at the same time; `rate` means nothing
+    - `latency`: as many at the same time as do not slow the API down, at most `burst`; `rate` means nothing
+
+    `also`: further buckets by name that requests are charged to as well (Request.charges): the tightest rules. Their
+    own `also` is not read.
+    """
 
     kind: str
     rate: float
     burst: float
     max_in_flight: int
+    also: Mapping[str, Budget] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +380,7 @@ class Platform:
     Roles call it when they start, so that a wrong setting is not found out at the first record that needs it.
     `clocks`: the one clock per type that versions are read from (Mapped.clock_id). Versions of two clocks cannot be
     compared, so a record with another clock is refused, and so is a start with another declaration than before.
+    `limits`: what the vendor documents about its quotas.
     """
 
     name: str
@@ -362,3 +390,4 @@ class Platform:
     destination: Destination | None = None
     check: Callable[[Account], None] | None = None
     clocks: Mapping[EntityType, str] = field(default_factory=dict)
+    limits: Sequence[Limit] = ()

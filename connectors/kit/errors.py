@@ -4,6 +4,7 @@ SluiceError
   Retry                 wait, then the same again
     Throttled           ... not before `retry_after` seconds
     Unavailable         ... the other side is away (connect, timeout, 5xx)
+    Conflict            ... at once: refused for what is held or under way there, by a side that is well
   OutcomeUnknown        the request may have been carried out: verify or repeat by the operation's rule
   Skip                  count it and go on; nothing is lost by it
   DeadLetter            this record can never succeed: keep it with its reason and go on
@@ -54,6 +55,13 @@ class Unavailable(Retry):
     """The other side is away; nothing was carried out."""
 
     reason = "unavailable"
+
+
+class Conflict(Retry):
+    """Refused for what is held or under way at the other side, which is well; nothing was carried out. Whoever tries
+    again looks afresh."""
+
+    reason = "conflict"
 
 
 class OutcomeUnknown(SluiceError):

@@ -9,16 +9,19 @@ Use epoch seconds when snapshots are to outlive the process, because `blocked_un
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from connectors.kit.aimd import Aimd
+from connectors.kit.concurrent import Concurrent, Latency
 from connectors.kit.contract import Budget, Feedback
 from connectors.kit.errors import Misconfigured
 from connectors.kit.gate import Gate, Outcome
 from connectors.kit.gcra import Gcra
 from connectors.kit.level import LevelFeedback
+from connectors.kit.window import Window
 
-__all__ = ["Gate", "Gcra", "LevelFeedback", "Outcome", "Pacer", "make"]
+__all__ = ["Aimd", "Concurrent", "Gate", "Gcra", "Latency", "LevelFeedback", "Outcome", "Pacer", "Window", "make"]
 
 
 class Pacer(Protocol):
@@ -57,11 +60,20 @@ class Pacer(Protocol):
 
 
 def make(budget: Budget) -> Pacer:
-    """The pacer of an account's bucket. Raises Misconfigured for a budget nobody can pace."""
+    """The pacer of one bucket; `budget.also` is the business of buckets.py. Raises Misconfigured for a budget nobody
+    can pace."""
     if min(budget.rate, budget.burst, budget.max_in_flight) <= 0:
         raise Misconfigured(f"budget {budget}: rate, burst and max_in_flight must be above 0")
-    if budget.kind == "level":
-        return LevelFeedback(budget.rate, budget.burst, budget.max_in_flight)
-    if budget.kind == "rate":
-        return Gcra(budget.rate, budget.burst, budget.max_in_flight)
-    raise Misconfigured(f"budget kind {budget.kind!r} is not known; allowed: level, rate")
+    if budget.kind not in _KINDS:
+        raise Misconfigured(f"budget kind {budget.kind!r} is not known; allowed: {', '.join(_KINDS)}")
+    return _KINDS[budget.kind](budget)
+
+
+_KINDS: Mapping[str, Callable[[Budget], Pacer]] = {
+    "level": lambda budget: LevelFeedback(budget.rate, budget.burst, budget.max_in_flight),
+    "rate": lambda budget: Gcra(budget.rate, budget.burst, budget.max_in_flight),
+    "window": lambda budget: Window(budget.burst, budget.burst / budget.rate, budget.max_in_flight),
+    "unknown": lambda budget: Aimd(budget.rate, budget.burst, budget.max_in_flight),
+    "concurrent": lambda budget: Concurrent(budget.burst),
+    "latency": lambda budget: Latency(budget.burst),
+}

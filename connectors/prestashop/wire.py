@@ -1,7 +1,4 @@
-"""Requests to the webservice and what its replies mean. Pure.
-
-Error codes and statuses: PrestaShop, classes/webservice/WebserviceRequest.php (setError).
-"""
+"""Requests to the webservice and how its replies are read. Pure. What they mean stands in outcomes.py."""
 
 from __future__ import annotations
 
@@ -13,28 +10,12 @@ from typing import Any, NoReturn
 
 import orjson
 
+from connectors.kit import outcomes as meanings
 from connectors.kit.contract import Account, Feedback, Request, Response
-from connectors.kit.errors import (
-    Invalid,
-    Misconfigured,
-    OutcomeUnknown,
-    Retry,
-    SluiceError,
-    Stop,
-    Throttled,
-    Unauthorised,
-    Unavailable,
-    Unlinkable,
-)
-from connectors.prestashop import settings, xml
+from connectors.kit.errors import Invalid, Misconfigured, OutcomeUnknown, Retry, SluiceError
+from connectors.prestashop import outcomes, settings, xml
 from connectors.prestashop.records import Row
 
-# The core has no rate limit; these are a host's or a CDN's ways to ask for less.
-THROTTLE_STATUSES = frozenset({429, 503, 508, *range(520, 525)})
-# ... of which these two may come after the shop has already done the work.
-_MAYBE_DONE = frozenset({520, 524})
-_DISABLED, _SAVE_FAILED, _BROKEN_XML, _UNKNOWN_ID, _UNKNOWN_RESOURCE = 22, 46, 127, 92, 27
-_NOT_IN_THIS_SHOP = 131
 _ENTITIES = {
     "products": "product",
     "combinations": "combination",
@@ -164,52 +145,21 @@ def _is_row(row: Any, resource: str) -> bool:
 
 
 def refuse(request: Request, response: Response) -> NoReturn:
-    """Raises the error of our tree that a reply other than success stands for."""
+    """Raises the error of our tree that a reply other than success stands for, with the shop's own message."""
     status, (code, message) = response.status, _first_error(response)
     what = f"{request.operation}: HTTP {status}" + (f", code {code}" if code else "")
     text = f"{what}: {message}" if message else what
-    if code == _DISABLED:
-        raise Stop(
-            text, reason="webservice_disabled", hint="switch it on under Advanced Parameters > Webservice of the shop"
-        )
-    if status in THROTTLE_STATUSES:
-        raise OutcomeUnknown(text) if request.writes and status in _MAYBE_DONE else _throttled(text, response)
-    if status >= 500:
-        raise _server_error(request, code, text)
-    raise _client_error(status, code, text)
-
-
-def _server_error(request: Request, code: int, text: str) -> SluiceError:
-    if code == _BROKEN_XML:
-        return Invalid(text, reason="broken_xml")
-    if request.writes:  # some versions report "unable to save" (46) after they have saved
-        return OutcomeUnknown(text)
-    return Retry(text, reason="save_failed") if code == _SAVE_FAILED else Unavailable(text)
-
-
-def _client_error(status: int, code: int, text: str) -> SluiceError:
-    if status in (401, 403):
-        return Unauthorised(text, hint="check the key, its permissions and its shops in the shop's back office")
-    if status == 405:
-        return Misconfigured(
-            text, hint="the key needs GET on every resource, PUT on what is set and POST on order_histories"
-        )
-    if code == _UNKNOWN_RESOURCE or (status in (301, 302, 307, 308, 404) and not code):
-        return Misconfigured(text, hint="is the account's base URL the shop's own, without /api?")
-    if code in (_UNKNOWN_ID, _NOT_IN_THIS_SHOP):
-        return Unlinkable(text)
-    return Invalid(text)
-
-
-def _throttled(text: str, response: Response) -> Throttled:
-    return Throttled(text, retry_after=retry_after(response))
+    rule = outcomes.rule(status, code, writes=request.writes)
+    raise meanings.error(rule, text, writes=request.writes, retry_after=retry_after(response))
 
 
 def _is_gone(response: Response) -> bool:
     """Whether a 404 is the webservice's own (empty, or with its codes) and not the web server's, which would make
     a wrong base URL look like a deletion."""
     code, _ = _first_error(response)
-    return code in (_UNKNOWN_ID, _NOT_IN_THIS_SHOP) or (not response.body and "psws-version" in response.headers)
+    return code in (outcomes.UNKNOWN_ID, outcomes.NOT_IN_THIS_SHOP) or (
+        not response.body and "psws-version" in response.headers
+    )
 
 
 def _json(request: Request, response: Response) -> Any:
@@ -243,7 +193,7 @@ def _first_error(response: Response) -> tuple[int, str]:
 
 def feedback(response: Response) -> Feedback:
     """Only refusals say something: the platform reports no level."""
-    if response.status not in THROTTLE_STATUSES or _first_error(response)[0] == _DISABLED:
+    if response.status not in outcomes.THROTTLE_STATUSES or _first_error(response)[0] == outcomes.DISABLED:
         return Feedback()
     return Feedback(retry_after=retry_after(response), throttled=True)
 

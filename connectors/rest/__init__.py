@@ -2,7 +2,6 @@
 
 api           base path, credential, idempotency header; requests and replies
 outcomes      what status and error code mean, as one table
-limits        what headers say of the rate
 paging        by cursor or by page
 poller        feeds: lists that tell what changed since
 webhooks      signed deliveries

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from connectors.kit.contract import Account, Feedback, Json, Request, Response
+from connectors.kit import quota
+from connectors.kit.contract import Account, Budget, Feedback, Json, Request, Response
 from connectors.kit.errors import Invalid, Misconfigured, OutcomeUnknown, Retry, SluiceError
-from connectors.rest import limits
-from connectors.rest.outcomes import Meaning, Outcomes
+from connectors.kit.outcomes import Meaning
+from connectors.rest.outcomes import Outcomes
 
 JSON = "application/json"
 
@@ -41,22 +42,14 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """What the vendor grants an account unless its settings say otherwise: requests per second, at once, in flight."""
-
-    rate: float
-    burst: float
-    max_in_flight: int
-
-
-@dataclass(frozen=True, slots=True)
 class Api:
-    """What a vendor's requests and replies have in common. `base`: path in front of all others, e.g. /v1;
-    `idempotency_header`: where a write carries the name of its operation, empty when the vendor knows none."""
+    """What a vendor's requests and replies have in common. `budget`: what it grants an account unless the account's
+    settings say otherwise; `base`: path in front of all others, e.g. /v1; `idempotency_header`: where a write carries
+    the name of its operation, empty when the vendor knows none."""
 
     vendor: str
     credential: Credential
-    rate: Rate
+    budget: Budget
     base: str = ""
     outcomes: Outcomes = field(default_factory=Outcomes)
     idempotency_header: str = "idempotency-key"
@@ -67,7 +60,7 @@ class Api:
         self, account: Account, path: str, operation: str, query: Mapping[str, str] | None = None, **ids: str
     ) -> Request:
         """A read. `path` is a template; `ids` are put into it, encoded. Raises Misconfigured."""
-        return self._request(account, "GET", path, operation, ids, query=query or {})
+        return self._request(account, "GET", path, operation, ids, query=query)
 
     def send(
         self, account: Account, method: str, path: str, operation: str, body: Json, op_id: str, **ids: str
@@ -75,7 +68,8 @@ class Api:
         """A write of a JSON body under the name of its operation. Raises Misconfigured."""
         key = {self.idempotency_header: op_id} if self.idempotency_header else {}
         content = {"content-type": JSON, **key, "x-request-id": op_id}
-        return self._request(account, method, path, operation, ids, content, orjson.dumps(body), writes=True)
+        request = self._request(account, method, path, operation, ids, headers=content, body=orjson.dumps(body))
+        return replace(request, writes=True, key=op_id if key else "")
 
     def _request(
         self,
@@ -84,11 +78,10 @@ class Api:
         path: str,
         operation: str,
         ids: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
         *,
+        headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-        writes: bool = False,
+        body: bytes = b"",
     ) -> Request:
         template = self.base + path
         return Request(
@@ -99,7 +92,6 @@ class Api:
             headers={"accept": JSON, **self.credential.headers(account), **(headers or {})},
             query=query or {},
             body=body,
-            writes=writes,
         )
 
     # ------------------------------------------------------------------------------------------- replies
@@ -107,7 +99,7 @@ class Api:
     def content(self, request: Request, response: Response) -> dict[str, Any]:
         """The JSON object of a success. Raises what the vendor's table says of anything else; a success that cannot be
         read leaves a write's outcome unknown, and a read is to be done again."""
-        if self.outcomes.meaning(response) is not Meaning.SUCCESS:
+        if self.outcomes.rule(response).meaning is not Meaning.SUCCESS:
             raise self.outcomes.error(request, response)
         try:
             value = orjson.loads(response.body)
@@ -119,13 +111,14 @@ class Api:
 
     def found(self, request: Request, response: Response) -> dict[str, Any] | None:
         """As `content`; None when the vendor says in its own words that the record is not there."""
-        if self.outcomes.meaning(response) is Meaning.GONE and self.outcomes.code(response):
+        if self.outcomes.rule(response).meaning is Meaning.GONE:
             return None
         return self.content(request, response)
 
     def feedback(self, response: Response) -> Feedback:
         """What the reply says of the rate."""
-        return limits.feedback(response, throttled=self.outcomes.meaning(response) is Meaning.THROTTLED)
+        refused = self.outcomes.rule(response).meaning is Meaning.THROTTLED
+        return replace(quota.of(response), throttled=refused, retry_after=self.outcomes.wait(response))
 
 
 def unreadable(request: Request, response: Response, expected: str) -> SluiceError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation, Request, Response, Write, Written
 from connectors.kit.errors import Invalid
+from connectors.kit.operations import Operation
 from connectors.rest import settings
 from connectors.rest.api import Api
 from connectors.rest.poller import Feed, observation
@@ -22,8 +24,8 @@ FetchFlow = Generator[Request, Response, list[Observation]]
 class RestDestination:
     """Implements contract.Destination, and tells whether a command was carried out where the vendor can be asked.
 
-    `writes` and `verifies`: the vendor's flows by type and operation; `fetches`: feeds whose records can be read one by
-    one, at the feed's path and the id.
+    `writes` and `verifies`: the vendor's flows by type and operation; `operations`: what may be done when nobody knows
+    whether one was carried out; `fetches`: feeds whose records can be read one by one, at the feed's path and the id.
     """
 
     def __init__(
@@ -31,14 +33,15 @@ class RestDestination:
         api: Api,
         writes: Mapping[Kind, Callable[[Account, Write], WriteFlow]],
         verifies: Mapping[Kind, Callable[[Account, Write], VerifyFlow]],
+        operations: Mapping[Kind, Operation] = MappingProxyType({}),
         fetches: Sequence[Feed] = (),
     ) -> None:
-        self._api, self._writes, self._verifies = api, dict(writes), dict(verifies)
+        self._api, self._writes, self._verifies, self._operations = api, dict(writes), dict(verifies), dict(operations)
         self._fetches = {feed.name: feed for feed in fetches}
 
     def budget(self, account: Account) -> Budget:
         """The vendor's documented rate, or what the account's settings say."""
-        return settings.budget(account, self._api.rate)
+        return settings.budget(account, self._api.budget)
 
     def supports(self, type: EntityType, op: Op) -> bool:
         """What the vendor has a flow for."""
@@ -52,6 +55,10 @@ class RestDestination:
         """Read only: Written when the operation was carried out, None when it was not. Raises Invalid when the vendor
         cannot be asked."""
         return self._flow(self._verifies, write)(account, write)
+
+    def operation(self, type: EntityType, op: Op) -> Operation | None:
+        """What the vendor's declaration says of it; None for the safe default."""
+        return self._operations.get((type, op))
 
     def fetch(self, account: Account, resource: str, remote_id: str) -> Flow:
         """Reads one record of a feed. Raises Invalid for another resource."""

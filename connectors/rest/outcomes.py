@@ -1,80 +1,48 @@
-"""What a reply's status and the vendor's own code mean, as one table per vendor. Pure.
+"""Which rule a reply of a REST API stands for: the vendor's own error code before the status. Pure.
 
-    success       carried out
-    retry_now     not carried out yet, the same again in a moment (a request with this key is still running)
-    retry_later   not carried out: the service is away or sheds load
-    throttled     not carried out: refused for the rate
-    auth          credentials refused: a person must act
-    setup         address or permissions are wrong: a person must act
-    conflict      the service holds something else than the request assumes
-    invalid       the content can never be accepted
-    gone          the record is not there
-    unknown       a read failed; a write may have been carried out
-
-Source of the defaults: RFC 9110, section 15; RFC 6585; draft-ietf-httpapi-idempotency-key-header, section 2.7 (409 and
-422). A table names what its vendor does otherwise, by code before status.
+What the rules' words mean: `connectors.kit.outcomes`. Source of the defaults: RFC 9110, section 15; RFC 6585. A table
+names what its vendor does otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
+from connectors.kit import outcomes, quota
 from connectors.kit.contract import Request, Response
-from connectors.kit.errors import (
-    Invalid,
-    Misconfigured,
-    OutcomeUnknown,
-    Retry,
-    SluiceError,
-    Throttled,
-    Unauthorised,
-    Unavailable,
-    Unlinkable,
-)
-from connectors.rest.limits import retry_after
+from connectors.kit.errors import SluiceError, Throttled
+from connectors.kit.outcomes import Meaning, Rule
 
 Path = tuple[str | int, ...]
 _LONGEST_MESSAGE = 300  # characters of the vendor's own words
-_BASE_URL = "is the account's base URL the API's own, without the version?"
 
-
-class Meaning(StrEnum):
-    """See the module's table."""
-
-    SUCCESS = "success"
-    RETRY_NOW = "retry_now"
-    RETRY_LATER = "retry_later"
-    THROTTLED = "throttled"
-    AUTH = "auth"
-    SETUP = "setup"
-    CONFLICT = "conflict"
-    INVALID = "invalid"
-    GONE = "gone"
-    UNKNOWN = "unknown"
-
-
+_REFUSED = Rule(Meaning.AUTH, hint="check the account's credential and what it may do at the vendor")
+_WRONG_ADDRESS = Rule(Meaning.SETUP, hint="is the account's base URL the API's own, without the version?")
+_DISAGREES = Rule(
+    Meaning.INVALID, "conflict", "the vendor holds something else; look there before the record is redriven"
+)
 _BY_STATUS = {
-    401: Meaning.AUTH,
-    402: Meaning.SETUP,
-    403: Meaning.AUTH,
-    404: Meaning.GONE,
-    405: Meaning.SETUP,
-    408: Meaning.RETRY_NOW,
-    409: Meaning.CONFLICT,
-    410: Meaning.GONE,
-    412: Meaning.CONFLICT,
-    423: Meaning.RETRY_LATER,
-    425: Meaning.RETRY_NOW,
-    429: Meaning.THROTTLED,
-    503: Meaning.RETRY_LATER,
+    401: _REFUSED,
+    402: Rule(Meaning.SETUP, "payment_required", "the account at the vendor is not paid"),
+    403: _REFUSED,
+    404: Rule(Meaning.GONE),
+    405: _WRONG_ADDRESS,
+    408: Rule(Meaning.RETRY_NOW, "request_timeout"),
+    409: _DISAGREES,
+    410: Rule(Meaning.GONE),
+    412: Rule(Meaning.CONFLICT),
+    423: Rule(Meaning.RETRY_LATER, "locked"),
+    425: Rule(Meaning.RETRY_NOW, "too_early"),
+    429: Rule(Meaning.THROTTLED),
+    503: Rule(Meaning.RETRY_LATER),
 }
-_BY_CLASS = {2: Meaning.SUCCESS, 3: Meaning.SETUP, 4: Meaning.INVALID}
+_BY_CLASS = {2: Rule(Meaning.SUCCESS), 3: _WRONG_ADDRESS, 4: Rule(Meaning.INVALID)}
+_OPEN = Rule(Meaning.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,61 +61,43 @@ class Outcomes:
     """One vendor's table. `by_code`: the vendor's own error codes; `by_status`: where it departs from the defaults."""
 
     body: ErrorBody = PROBLEM
-    by_code: Mapping[str, Meaning] = field(default_factory=lambda: MappingProxyType({}))
-    by_status: Mapping[int, Meaning] = field(default_factory=lambda: MappingProxyType({}))
+    by_code: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
+    by_status: Mapping[int, Rule] = field(default_factory=lambda: MappingProxyType({}))
 
-    def meaning(self, response: Response) -> Meaning:
-        """What the reply means; a status that nobody knows leaves open what became of the request."""
-        if response.status // 100 != 2 and (told := self.by_code.get(self.code(response))):
-            return told
-        known = self.by_status.get(response.status) or _BY_STATUS.get(response.status)
-        return known or _BY_CLASS.get(response.status // 100, Meaning.UNKNOWN)
+    def rule(self, response: Response) -> Rule:
+        """The rule of a reply; a status that nobody knows leaves open what became of the request.
+
+        A 404 without the vendor's own code is its web server's and says that the address is wrong: it must not look
+        like a record that is gone.
+        """
+        status, code = response.status, self.code(response)
+        if status // 100 != 2 and code in self.by_code:
+            return self.by_code[code]
+        found = self.by_status.get(status) or _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, _OPEN)
+        return _WRONG_ADDRESS if found.meaning is Meaning.GONE and not code else found
 
     def code(self, response: Response) -> str:
         """The vendor's code of an error reply; empty when it names none."""
         return str(lookup(_parsed(response.body), self.body.code) or "")
 
     def error(self, request: Request, response: Response) -> SluiceError:
-        """The error of our tree that a reply stands for which is no success.
+        """The error of our tree for a reply that is no success, with the vendor's own message."""
+        rule, text, wait = self.rule(response), self._text(request, response), self.wait(response)
+        if rule.meaning is Meaning.RETRY_LATER and wait is not None:
+            return Throttled(text, retry_after=wait)  # a service that says when it is back is left alone until then
+        return outcomes.error(rule, text, writes=request.writes, retry_after=wait)
 
-        A 404 without the vendor's own code is its web server's and says that the address is wrong: it must not look
-        like a record that is gone.
-        """
-        text = self._text(request, response)
-        match self.meaning(response):
-            case Meaning.THROTTLED:
-                return Throttled(text, retry_after=retry_after(response))
-            case Meaning.RETRY_LATER:
-                wait = retry_after(response)
-                return Unavailable(text) if wait is None else Throttled(text, retry_after=wait)
-            case Meaning.UNKNOWN:
-                return OutcomeUnknown(text) if request.writes else Unavailable(text)
-            case Meaning.SUCCESS:
-                raise AssertionError(f"{text}: a success is no error")
-            case Meaning.GONE if not self.code(response):
-                return Misconfigured(f"{text}, and not in the API's own words", hint=_BASE_URL)
-            case other:
-                return _lasting(other, text)
+    def wait(self, response: Response) -> float | None:
+        """Seconds that a refusal asks to wait: as Retry-After says, else until the quota is whole again."""
+        said = quota.of(response)
+        refused = self.rule(response).meaning is Meaning.THROTTLED
+        return said.resets_after if said.retry_after is None and refused else said.retry_after
 
     def _text(self, request: Request, response: Response) -> str:
         body = _parsed(response.body)
         code, message = (lookup(body, path) for path in (self.body.code, self.body.message))
         what = f"{request.operation}: HTTP {response.status}" + (f", {code}" if code else "")
         return f"{what}: {str(message)[:_LONGEST_MESSAGE]}" if message else what
-
-
-def _lasting(meaning: Meaning, text: str) -> SluiceError:
-    if meaning is Meaning.RETRY_NOW:
-        return Retry(text, reason="retry_now")
-    if meaning is Meaning.AUTH:
-        return Unauthorised(text, hint="check the account's credential and what it may do at the vendor")
-    if meaning is Meaning.SETUP:
-        return Misconfigured(text, hint=_BASE_URL)
-    if meaning is Meaning.CONFLICT:
-        return Invalid(
-            text, reason="conflict", hint="the vendor holds something else; look there before it is redriven"
-        )
-    return Unlinkable(text) if meaning is Meaning.GONE else Invalid(text)
 
 
 def lookup(value: Any, path: Path) -> Any:

@@ -10,11 +10,12 @@ max_in_flight   requests at the same time
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from connectors.kit.contract import Account, Budget
 from connectors.kit.errors import Misconfigured
 from connectors.kit.settings import only
-from connectors.rest.api import Api, Rate
+from connectors.rest.api import Api
 
 NAMES = frozenset(("page_size", "poll_interval", "poll_overlap", "rate", "burst", "max_in_flight"))
 _HIGHEST = 1e9
@@ -24,19 +25,19 @@ def check(account: Account, api: Api, more: Collection[str] = ()) -> None:
     """Reads every setting; `more` are the vendor's own names. Raises Misconfigured for the first that is wrong or not
     known."""
     only(account, NAMES | frozenset(more))
-    budget(account, api.rate)
+    budget(account, api.budget)
     page_size(account)
     poll_interval(account)
     poll_overlap(account)
 
 
-def budget(account: Account, rate: Rate) -> Budget:
+def budget(account: Account, granted: Budget) -> Budget:
     """The account's bucket: the vendor's defaults, or what the account's contract with it grants."""
-    return Budget(
-        "rate",
-        number(account, "rate", rate.rate),
-        number(account, "burst", rate.burst, 1),
-        int(number(account, "max_in_flight", rate.max_in_flight, 1)),
+    return replace(
+        granted,
+        rate=number(account, "rate", granted.rate),
+        burst=number(account, "burst", granted.burst, 1),
+        max_in_flight=int(number(account, "max_in_flight", granted.max_in_flight, 1)),
     )
 
 

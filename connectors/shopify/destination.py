@@ -1,34 +1,28 @@
 """Writes and single reads at a shop through the GraphQL Admin API. Sans-I/O flows.
 
-Stock is set absolutely with compare-and-swap switched off: the version gate in front of the courier has decided
-already, and an absolute set can be repeated. Source: shopify.dev, inventorySetQuantities and
-productVariantsBulkUpdate; idempotency by directive, optional in 2026-01 and required from 2026-04.
+Source: shopify.dev, productVariantsBulkUpdate; stock is set in stock.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
-from uuid import NAMESPACE_URL, uuid5
-
-import orjson
 
 from connectors.kit import golden
 from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation, Request, Response, Write, Written
-from connectors.kit.errors import Invalid, Unlinkable
+from connectors.kit.errors import Invalid
 from connectors.kit.money import in_minor_units
-from connectors.shopify import fulfilling, graphql, queries, reads, settings
+from connectors.kit.operations import InDoubt, Operation
+from connectors.shopify import fulfilling, graphql, queries, reads, settings, stock
 from connectors.shopify.context import INVENTORY_ITEM, PRODUCT
+from connectors.shopify.outcomes import KEY_LIFE
 from connectors.shopify.payload import gid
+from connectors.shopify.writing import WriteFlow, alias, mutation
 from schemas.entities import EntityType, Op
 
-_IDEMPOTENT_SINCE = "2026-01"
-_KEYS_PER_WRITE = 3
 _TYPES = (EntityType.INVENTORY_LEVEL, EntityType.PRICE, EntityType.FULFILMENT)
 _SUPPORTED = frozenset((kind, Op.UPSERT) for kind in _TYPES)
-WriteFlow = Generator[Request, Response, Written]
 
 
 class ShopifyDestination:
@@ -49,7 +43,18 @@ class ShopifyDestination:
             raise Invalid(f"{write.golden_key}: a shop cannot {write.op.name} a {write.type}", reason="unsupported")
         if write.type is EntityType.FULFILMENT:
             return fulfilling.fulfil(account, write)
-        return _set_level(account, write) if write.type is EntityType.INVENTORY_LEVEL else _set_price(account, write)
+        return (
+            stock.set_level(account, write) if write.type is EntityType.INVENTORY_LEVEL else _set_price(account, write)
+        )
+
+    def operation(self, type: EntityType, op: Op) -> Operation | None:
+        """Stock and prices are absolute. Stock carries a key that the shop remembers; what it has forgotten can be set
+        again. A shipment is looked up by its tracking numbers."""
+        if type is EntityType.FULFILMENT:
+            return Operation(InDoubt.VERIFY)
+        if type is EntityType.INVENTORY_LEVEL:
+            return Operation(InDoubt.SAME_KEY, key_life=KEY_LIFE, forgotten=InDoubt.REPEAT)
+        return Operation(InDoubt.REPEAT)
 
     def verify(self, account: Account, write: Write) -> Flow:
         """Whether a shipment was told; everything else is repeatable and never asked about. Raises Invalid."""
@@ -70,81 +75,11 @@ class ShopifyDestination:
         return graphql.feedback(response)
 
 
-# ----------------------------------------------------------------------------------------------- stock
-
-
-def _set_level(account: Account, write: Write) -> WriteFlow:
-    available = write.record.get("available")
-    if available is None:
-        return Written(no_op=True)  # the source does not count this item: there is no quantity to set
-    entry: dict[str, Any] = {
-        "inventoryItemId": gid("InventoryItem", _alias(account, write, "inventory_item_id")),
-        "locationId": gid("Location", _location(account, write)),
-        "quantity": _units(write, available),
-    }
-    with_key = settings.api_version(account) >= _IDEMPOTENT_SINCE
-    fields: dict[str, Any] = {
-        "name": "available",
-        "reason": "correction",
-        "referenceDocumentUri": f"sluice://{quote(write.op_id, safe='')}",
-        "quantities": [{**entry, "changeFromQuantity": None} if with_key else entry],
-    }
-    if not with_key:
-        fields["ignoreCompareQuantity"] = True
-    yield from _until_a_key_works(account, write, fields, with_key=with_key)
-    return Written()
-
-
-def _until_a_key_works(
-    account: Account, write: Write, fields: Mapping[str, Any], *, with_key: bool
-) -> Generator[Request, Response, None]:
-    """Send with a key that depends on operation and body only, so that a repeat after a lost reply is recognised.
-
-    A key whose first attempt failed inside the shop is burnt for 24 hours; the next one is as deterministic.
-    """
-    for attempt in range(_KEYS_PER_WRITE):
-        variables: dict[str, Any] = {"input": fields}
-        if with_key:
-            variables["key"] = idempotency_key(write.op_id, fields, attempt)
-        document = queries.SET_QUANTITIES_IDEMPOTENT if with_key else queries.SET_QUANTITIES
-        sent = _mutation(account, write, "set_stock", document, variables)
-        reply = yield sent
-        try:
-            graphql.payload(sent, reply, "inventorySetQuantities")
-            return
-        except graphql.AttemptFailed:
-            if attempt + 1 == _KEYS_PER_WRITE:
-                raise
-
-
-def idempotency_key(op_id: str, fields: Mapping[str, Any], attempt: int) -> str:
-    """A UUID that names one operation with one body."""
-    body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
-    return str(uuid5(NAMESPACE_URL, f"sluice://{op_id}#{attempt}\n{body}"))
-
-
-def _units(write: Write, available: Decimal) -> int:
-    if available != available.to_integral_value() or abs(available) > 1_000_000_000:
-        raise Invalid(f"{write.golden_key}: {available} units: a shop counts whole units up to a billion")
-    return int(available)
-
-
-def _location(account: Account, write: Write) -> str:
-    code = str(write.record.get("location", ""))
-    found = settings.locations(account).id_of.get(code)
-    if found is None:
-        raise Unlinkable(
-            f"{write.golden_key}: account {account.id!r} has no location {code!r}",
-            hint="add <id>=<code> to the account's setting locations, or narrow the flow",
-        )
-    return found
-
-
 # ----------------------------------------------------------------------------------------------- prices
 
 
 def _set_price(account: Account, write: Write) -> WriteFlow:
-    variant: dict[str, Any] = {"id": gid("ProductVariant", _alias(account, write, "variant_id"))}
+    variant: dict[str, Any] = {"id": gid("ProductVariant", alias(account, write, "variant_id"))}
     if not write.fields or "amount" in write.fields:
         variant["price"] = _amount(account, write, write.record["amount"])
     if not write.fields or "compare_at" in write.fields:
@@ -152,7 +87,7 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
         variant["compareAtPrice"] = None if compare_at is None else _amount(account, write, compare_at)
     if len(variant) == 1:
         return Written(no_op=True)
-    variables = {"productId": gid("Product", _alias(account, write, "product_id")), "variants": [variant]}
+    variables = {"productId": gid("Product", alias(account, write, "product_id")), "variants": [variant]}
     if write.expected is not None:
         found = yield from reads.ask(
             account, "read_price", queries.PRICE, {"id": variant["id"]}, queries.PRICE_COST, "productVariant"
@@ -161,7 +96,7 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
             return Written(no_op=True, observed=[_observed(found)], holds=True)
         if isinstance(found, dict) and not _may_overwrite(account, write, found):
             return Written(no_op=True, observed=[_observed(found)])
-    sent = _mutation(account, write, "set_price", queries.SET_PRICES, variables)
+    sent = mutation(account, write, "set_price", queries.SET_PRICES, variables)
     reply = yield sent
     result = graphql.payload(sent, reply, "productVariantsBulkUpdate")
     changed = result.get("productVariants")
@@ -204,21 +139,3 @@ def _amount(account: Account, write: Write, money: Mapping[str, Any]) -> str:
 def _basis_mismatch(account: Account, write: Write, why: str) -> Invalid:
     detail = f"{write.golden_key} at account {account.id!r}: {why}"
     return Invalid(detail, reason="basis_mismatch", hint="nothing is converted implicitly; add a rule to the flow")
-
-
-# ----------------------------------------------------------------------------------------------- shared
-
-
-def _mutation(account: Account, write: Write, operation: str, document: str, variables: Mapping[str, Any]) -> Request:
-    cost = queries.MUTATION_COST
-    return graphql.request(account, operation, document, variables, cost=cost, op_id=write.op_id, writes=True)
-
-
-def _alias(account: Account, write: Write, name: str) -> str:
-    found = write.aliases.get(name, "")
-    if not found:
-        raise Unlinkable(
-            f"{write.golden_key}: its {name} at account {account.id!r} is not known",
-            hint="the SKU was never seen there; poll the account or create the product",
-        )
-    return found

@@ -20,12 +20,12 @@ from connectors.kit.contract import Account, Request, Response, Write, Written
 from connectors.kit.errors import Invalid, Unlinkable
 from connectors.shopify import graphql, queries, reads, settings
 from connectors.shopify.payload import gid
+from connectors.shopify.writing import WriteFlow, mutation
 from schemas.identity import InvalidKey, normalise_sku
 
 _OPEN = frozenset({"OPEN", "IN_PROGRESS"})  # states of a fulfilment order that can be fulfilled
 _VOID = frozenset({"CANCELLED", "ERROR", "FAILURE"})  # states of a fulfilment that ships nothing
 Node = Mapping[str, Any]
-WriteFlow = Generator[Request, Response, Written]
 Parts = dict[str, list[dict[str, Any]]]  # fulfilment order -> its line items and quantities
 
 
@@ -39,10 +39,7 @@ def fulfil(account: Account, write: Write) -> WriteFlow:
         return Written(no_op=True)
     for parts in chosen:
         variables = {"fulfillment": _input(account, write, parts)}
-        sent = graphql.request(
-            account, "create_fulfilment", queries.CREATE_FULFILMENT, variables,
-            cost=queries.MUTATION_COST, op_id=write.op_id, writes=True,
-        )  # fmt: skip
+        sent = mutation(account, write, "create_fulfilment", queries.CREATE_FULFILMENT, variables)
         graphql.payload(sent, (yield sent), "fulfillmentCreate")
     return Written()
 

@@ -12,34 +12,13 @@ from typing import Any
 
 import orjson
 
+from connectors.kit import outcomes as meanings
 from connectors.kit.contract import Account, Feedback, Request, Response
-from connectors.kit.errors import (
-    Invalid,
-    Misconfigured,
-    OutcomeUnknown,
-    SluiceError,
-    Stop,
-    Throttled,
-    Unauthorised,
-    Unavailable,
-    Unlinkable,
-)
-from connectors.shopify import settings
+from connectors.kit.errors import Misconfigured, OutcomeUnknown, SluiceError
+from connectors.kit.outcomes import Meaning, Rule
+from connectors.shopify import outcomes, settings
 
 ENDPOINT = "/admin/api/{version}/graphql.json"
-_UNKNOWN_RECORDS = frozenset(
-    {
-        "INVALID_INVENTORY_ITEM",
-        "INVALID_LOCATION",
-        "PRODUCT_DOES_NOT_EXIST",
-        "PRODUCT_VARIANT_DOES_NOT_EXIST",
-        "PRODUCT_VARIANT_ID_MISSING",
-        "NOT_FOUND",
-    }
-)
-# "Try the same again": another call with this key is under way, or somebody changed the value between.
-_TRANSIENT = frozenset({"IDEMPOTENCY_CONCURRENT_REQUEST", "CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE"})
-_SHOP_STOPPED = {402: "the shop is frozen", 423: "the shop is locked", 430: "refused by Shopify's security rules"}
 
 
 class AttemptFailed(OutcomeUnknown):
@@ -55,8 +34,10 @@ def request(
     cost: float,
     op_id: str = "",
     writes: bool = False,
+    key: str = "",
 ) -> Request:
-    """One call. `op_id` travels as x-request-id. Raises Misconfigured without an access token or with a bad version."""
+    """One call. `op_id` travels as x-request-id; `key`: the idempotency key among the variables. Raises Misconfigured
+    without an access token or with a bad version."""
     try:
         token = account.secret("access_token")
     except (KeyError, IndexError):
@@ -73,6 +54,7 @@ def request(
         body=orjson.dumps({"query": document, "variables": variables}),
         cost=cost,
         writes=writes,
+        key=key,
     )
 
 
@@ -101,7 +83,7 @@ def payload(sent: Request, reply: Response, mutation: str) -> dict[str, Any]:
         raise _unanswered(sent, f"the reply has no {mutation}")
     refused = _entries(result.get("userErrors"))
     if refused:
-        raise _refused(sent, refused)
+        raise _error(sent, refused, {})
     return result
 
 
@@ -109,57 +91,27 @@ def payload(sent: Request, reply: Response, mutation: str) -> dict[str, Any]:
 
 
 def _check_status(sent: Request, reply: Response) -> None:
-    status = reply.status
-    if status == 200:
-        return
-    detail = f"{sent.operation}: HTTP {status}"
-    if status == 429:
-        raise Throttled(detail, retry_after=retry_after(reply))
-    if status >= 500 or status == 408:
-        raise _unanswered(sent, f"HTTP {status}")
-    if status == 401:
-        raise Unauthorised(detail, hint="the access token is refused: install the app again or renew the token")
-    if status in _SHOP_STOPPED:
-        raise Stop(f"{detail}: {_SHOP_STOPPED[status]}", reason=f"http_{status}")
-    if status == 404 or 300 <= status < 400:
-        raise Misconfigured(detail, hint="check base_url and api_version of the account")
-    raise Invalid(f"{detail}: {reply.body[:200].decode('utf-8', 'replace')}", reason=f"http_{status}")
+    if reply.status != 200:
+        rule = outcomes.of_status(reply.status)
+        text = f"{sent.operation}: HTTP {reply.status}"
+        if rule.meaning is Meaning.INVALID:
+            text += f": {reply.body[:200].decode('utf-8', 'replace')}"
+        raise meanings.error(rule, text, writes=sent.writes, retry_after=retry_after(reply))
 
 
 def _unanswered(sent: Request, why: str) -> SluiceError:
     """No usable reply: a write may have been carried out, a read was not answered."""
-    detail = f"{sent.operation}: {why}"
-    return OutcomeUnknown(detail) if sent.writes else Unavailable(detail)
+    return meanings.error(Rule(Meaning.UNKNOWN), f"{sent.operation}: {why}", writes=sent.writes)
 
 
 def _error(sent: Request, found: list[Mapping[str, Any]], body: Mapping[str, Any]) -> SluiceError:
-    codes = [_code(entry) for entry in found]
-    text = _text(sent, found)
-    if "THROTTLED" in codes:
-        return Throttled(text, retry_after=_wait(body))
-    if "INTERNAL_SERVER_ERROR" in codes:
-        return _unanswered(sent, text)
-    if "SHOP_INACTIVE" in codes:
-        return Stop(text, reason="shop_inactive")
-    if "ACCESS_DENIED" in codes:
-        return Invalid(text, reason="access_denied", hint="grant the app the access scope the message names")
-    return _by_code(sent, codes, text)
-
-
-def _refused(sent: Request, refused: list[Mapping[str, Any]]) -> SluiceError:
-    return _by_code(sent, [_code(entry) for entry in refused], _text(sent, refused))
-
-
-def _by_code(sent: Request, codes: list[str], text: str) -> SluiceError:
-    if "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" in codes:
+    """The error of errors or userErrors, in the vendor's own words."""
+    codes, text = [_code(entry) for entry in found], _text(sent, found)
+    if outcomes.PREVIOUS_ATTEMPT_FAILED in codes:
         return AttemptFailed(text)
-    if _TRANSIENT & set(codes):
-        return Unavailable(text)
-    if _UNKNOWN_RECORDS & set(codes):
-        return Unlinkable(text)
-    reason = next((code.lower() for code in codes if code), "refused")
-    hint = "stock the item at the location first" if "ITEM_NOT_STOCKED_AT_LOCATION" in codes else ""
-    return Invalid(text, reason=reason, hint=hint)
+    unknown = Rule(Meaning.INVALID, next((code.lower() for code in codes if code), "refused"))
+    rule = meanings.first(outcomes.BY_CODE, codes) or unknown
+    return meanings.error(rule, text, writes=sent.writes, retry_after=_wait(body))
 
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:

@@ -103,6 +103,18 @@ query SluiceLocationLevels($id: ID!, $first: Int!, $after: String, $query: Strin
     + _LEVEL
 )
 
+ONE_LEVEL = (
+    """
+query SluiceLevel($id: ID!, $location: ID!) {
+  inventoryItem(id: $id) {
+    id sku tracked
+    inventoryLevel(locationId: $location) { ...LevelFields }
+  }
+}
+"""
+    + _LEVEL
+)
+
 _SET_QUANTITIES = """
 mutation SluiceSetQuantities($input: InventorySetQuantitiesInput!%(parameter)s) {
   inventorySetQuantities(input: $input)%(directive)s {
@@ -176,6 +188,7 @@ _LEVEL_COST = 3  # itself, location, quantities
 _CONNECTION_COST = 2
 MUTATION_COST = 10
 PRICE_COST = _VARIANT_COST + 1
+ONE_LEVEL_COST = 1 + _LEVEL_COST
 
 
 def product_cost(variants: int) -> int:

@@ -7,6 +7,7 @@ from connectors.rest.destination import RestDestination
 from connectors.rest.poller import RestPoller
 from connectors.rest.webhooks import RestSource
 from connectors.threepl import api, orders, settings
+from connectors.threepl.limits import LIMITS
 from connectors.threepl.mapping import MAPPING, VERSION
 from schemas.entities import EntityType, Op
 
@@ -21,8 +22,10 @@ PLATFORM = Platform(
         api.API,
         writes=dict.fromkeys(_ORDERS, orders.write),
         verifies=dict.fromkeys(_ORDERS, orders.verify),
+        operations=dict.fromkeys(_ORDERS, api.ONCE),
         fetches=(api.SHIPMENTS, api.STOCK),
     ),
     check=settings.check,
     clocks={EntityType.FULFILMENT: VERSION, EntityType.INVENTORY_LEVEL: VERSION},
+    limits=LIMITS,
 )

@@ -15,26 +15,30 @@ place in it.
 
 from __future__ import annotations
 
-from connectors.rest.api import Api, Credential, Rate
-from connectors.rest.outcomes import ErrorBody, Meaning, Outcomes
+from connectors.kit.contract import Budget
+from connectors.kit.operations import InDoubt, Operation
+from connectors.kit.outcomes import Meaning, Rule
+from connectors.rest.api import Api, Credential
+from connectors.rest.outcomes import ErrorBody, Outcomes
 from connectors.rest.paging import ByCursor
 from connectors.rest.poller import Feed
 from connectors.rest.webhooks import HmacSha256
 
-ORDER_NOT_OPEN = "order_not_open"
-
 OUTCOMES = Outcomes(
     body=ErrorBody(code=("error", "code"), message=("error", "message")),
     by_code={
-        "request_in_progress": Meaning.RETRY_NOW,  # 409: the first request with this key is still running
-        "idempotency_key_reused": Meaning.CONFLICT,  # 422
-        ORDER_NOT_OPEN: Meaning.CONFLICT,  # 409
+        "request_in_progress": Rule(Meaning.RETRY_NOW, "request_in_progress"),  # the first with this key is running
+        "reference_exists": Rule(Meaning.CONFLICT, "reference_exists"),  # made a moment ago, and not listed yet
+        "idempotency_key_reused": Rule(Meaning.INVALID, "idempotency_key_reused", "was a setting of it changed?"),
+        "order_not_open": Rule(Meaning.INVALID, "order_not_open", "settle it with the warehouse"),
     },
 )
+# A key is known for 24 hours; after that the order is looked up by what we left in it.
+ONCE = Operation(InDoubt.SAME_KEY, key_life=86_400.0, forgotten=InDoubt.VERIFY)
 API = Api(
     vendor="threepl",
     credential=Credential("api_token"),
-    rate=Rate(rate=10.0, burst=20.0, max_in_flight=8),
+    budget=Budget("rate", rate=10.0, burst=20.0, max_in_flight=8),
     base="/v1",
     outcomes=OUTCOMES,
 )

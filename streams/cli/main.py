@@ -18,6 +18,7 @@ COMMANDS = {
     "schemas": "streams.cli.schemas:schemas",
     "stack": "streams.cli.stack:stack",
     "state": "streams.cli.state:group",
+    "tasks": "streams.cli.tasks:group",
     "topics": "streams.cli.topics:topics",
 }
 

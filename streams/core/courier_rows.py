@@ -36,8 +36,23 @@ class InvalidRow(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """A command's request as it was when it was sent for the first time: what every repetition sends."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
-    """A request that was about to be sent. `row`: its task; `sent_at`: seconds UTC, not after which it was sent."""
+    """A request that was about to be sent. `row`: its task; `sent_at`: seconds UTC, before which it was not sent.
+
+    `vendor_key`: the idempotency key it carried, first used at `first_use` (seconds UTC). `route`: the address it was
+    decided to go to, empty for the account's own. `open`: nobody knows yet whether it was carried out; a command's
+    intent outlives that, for the sake of `frozen`: its writing requests in the order of the flow.
+    """
 
     row: str
     op_id: str
@@ -45,6 +60,11 @@ class Intent:
     body_hash: bytes
     epoch: int
     sent_at: float
+    vendor_key: str = ""
+    first_use: float = 0.0
+    route: str = ""
+    open: bool = True
+    frozen: tuple[Frozen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +159,12 @@ def _wanted_meta(wanted: Wanted) -> list[Any]:
         wanted.wanted_at,
         [origin.topic, origin.partition, origin.offset],
         wanted.operation_id,
+        wanted.expires_at,
     ]
 
 
 def _wanted(meta: list[Any], fingerprint: bytes, value: bytes) -> Wanted:
-    tenant, account, kind, subject, version, lane, cause, fields, wanted_at, origin, operation_id = meta
+    tenant, account, kind, subject, version, lane, cause, fields, wanted_at, origin, operation_id, expires_at = meta
     return Wanted(
         tenant,
         account,
@@ -158,19 +179,24 @@ def _wanted(meta: list[Any], fingerprint: bytes, value: bytes) -> Wanted:
         wanted_at,
         Origin(*origin),
         operation_id,
+        expires_at,
     )
 
 
 def pack_intent(intent: Intent) -> bytes:
     """I."""
-    meta = [intent.row, intent.op_id, intent.version, intent.epoch, intent.sent_at]
-    return _pack(meta, intent.body_hash)
+    frozen = [[one.method, one.path, dict(one.query)] for one in intent.frozen]
+    use = [intent.vendor_key, intent.first_use, intent.route, intent.open]
+    meta = [intent.row, intent.op_id, intent.version, intent.epoch, intent.sent_at, use, frozen]
+    return _pack(meta, intent.body_hash, *(one.body for one in intent.frozen))
 
 
 def unpack_intent(data: bytes) -> Intent:
     """Raises InvalidRow."""
-    (row, op_id, version, epoch, sent_at), blobs = _unpack(data, "intent")
-    return Intent(row, op_id, version, blobs[0], epoch, sent_at)
+    (row, op_id, version, epoch, sent_at, use, sent), (body_hash, *bodies) = _unpack(data, "intent")
+    frozen = tuple(Frozen(how, path, query, body) for (how, path, query), body in zip(sent, bodies, strict=True))
+    vendor_key, first_use, route, is_open = use
+    return Intent(row, op_id, version, body_hash, epoch, sent_at, vendor_key, first_use, route, is_open, frozen)
 
 
 def pack_applied(applied: Applied) -> bytes:

@@ -14,6 +14,7 @@ from schemas.entities import Lane
 
 _LANES: Mapping[Lane, int] = {lane: index for index, lane in enumerate(Lane)}
 NEVER = float("inf")
+DISCARDED = "discarded"  # reason of a dead row that a person gave up: a command of it never comes back
 
 
 class Kind(StrEnum):
@@ -56,7 +57,8 @@ class Wanted:
     """One wanted version. `subject`: golden key, or resource and remote id of a fetch; `value`: the task as received.
 
     `version`: golden version of sets and commands, microseconds UTC of the request for fetches. `cause`: the flow that
-    asked, or the reason of a fetch. `wanted_at`: microseconds UTC.
+    asked, or the reason of a fetch. `wanted_at`: microseconds UTC. `expires_at`: microseconds UTC from which it is not
+    worth sending any more, 0 for never.
     """
 
     tenant: str
@@ -72,6 +74,11 @@ class Wanted:
     wanted_at: int
     origin: Origin
     operation_id: str = ""
+    expires_at: int = 0
+
+    def expired(self, now: float) -> bool:
+        """Whether it is not worth sending any more. `now`: seconds UTC."""
+        return 0 < self.expires_at <= now * 1e6
 
     @property
     def row(self) -> str:
@@ -132,7 +139,7 @@ def upsert(task: Task | None, applied: Applied | None, wanted: Wanted) -> tuple[
 def _command(task: Task | None, applied: Applied | None, wanted: Wanted) -> tuple[Task | None, Effect]:
     if applied is not None:
         return task, Effect.NO_OP
-    if task is None or task.status is Status.DEAD:
+    if task is None or (task.status is Status.DEAD and task.reason != DISCARDED):
         return Task(wanted), Effect.STORED
     if task.status is Status.READY and task.attempts == 0:
         first = min(task.wanted, wanted, key=lambda one: (_rank(one), sorted(one.fields)))
@@ -170,7 +177,8 @@ def merge(one: Wanted, other: Wanted) -> Wanted:
 def _rank(wanted: Wanted) -> tuple[object, ...]:
     """The version decides; the rest makes equal versions independent of their order. Merging leaves it unchanged."""
     origin = wanted.origin
-    return wanted.version, wanted.fingerprint, wanted.cause, origin.topic, origin.partition, -origin.offset
+    place = origin.topic, origin.partition, -origin.offset
+    return wanted.version, wanted.fingerprint, wanted.cause, *place, wanted.expires_at
 
 
 def urgent(one: Lane, other: Lane) -> Lane:
@@ -217,6 +225,26 @@ def kill(task: Task, reason: str) -> Task:
     if task.later is not None:
         return Task(task.later)
     return replace(task, wanted=replace(task.wanted, value=b""), status=Status.DEAD, not_before=NEVER, reason=reason)
+
+
+class Verdict(StrEnum):
+    """What a person decides about a parked row."""
+
+    RETRY = "retry"  # send it again
+    DONE = "done"  # it was carried out
+    DISCARD = "discard"  # give it up
+
+
+def judge(task: Task, verdict: Verdict) -> Task | None:
+    """What remains of a parked row. The caller notes a version that is `DONE` as applied, and keeps the bytes of one
+    that is discarded."""
+    match verdict:
+        case Verdict.RETRY:
+            return Task(task.wanted)
+        case Verdict.DONE:
+            return succeed(task)
+        case Verdict.DISCARD:
+            return kill(task, DISCARDED)
 
 
 def _caught_up(task: Task) -> Task:

@@ -15,6 +15,7 @@ UNLINKED = "unlinked"
 UNKNOWN_OUTCOME = "outcome_unknown"
 NOT_CARRIED_OUT = "not_carried_out"
 INTERNAL = "internal_error"
+EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,14 @@ Decision = Done | RetryAt | Park | Dead | Filtered | Verify | Pause
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """An attempt that ended in an error. `now`: seconds UTC; `number`: first is 1; `jitter`: random in [0, 1);
-    `wrote`: a request that writes may have left."""
+    `wrote`: a request that writes may have left; `carried`: one of several was answered, so part of it is done."""
 
     kind: Kind
     now: float
     number: int
     jitter: float
     wrote: bool = False
+    carried: bool = False
 
 
 def decide(error: Exception, attempt: Attempt, limits: Limits) -> Decision:
@@ -112,7 +114,8 @@ def decide(error: Exception, attempt: Attempt, limits: Limits) -> Decision:
     if isinstance(error, errors.Throttled) and error.retry_after is not None:
         return RetryAt(attempt.now + error.retry_after, error.reason, blocks=True)
     if isinstance(error, errors.Retry | errors.OutcomeUnknown):
-        return RetryAt(_backoff(attempt, limits), error.reason, away=not isinstance(error, errors.Throttled))
+        answered = isinstance(error, errors.Throttled | errors.Conflict)
+        return RetryAt(_backoff(attempt, limits), error.reason, away=not answered)
     if isinstance(error, errors.Skip):
         return Filtered(error.reason)
     if isinstance(error, errors.Unlinkable) and attempt.kind is not Kind.FETCH:
@@ -140,6 +143,8 @@ def _in_doubt(error: Exception, attempt: Attempt, limits: Limits) -> bool:
     """A read changes nothing, whatever became of it; a defect after a write leaves its outcome open."""
     if attempt.kind is Kind.FETCH:
         return False
+    if attempt.carried and attempt.kind is Kind.COMMAND:
+        return True
     if isinstance(error, errors.SluiceError):
         return isinstance(error, errors.OutcomeUnknown)
     return attempt.wrote and (attempt.kind is Kind.COMMAND or attempt.number < limits.bug_attempts)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import Protocol, runtime_checkable
-
 import structlog
 
-from connectors.kit.contract import Account, Flow, Observation, Request, Write, Written
+from connectors.kit import operations
+from connectors.kit.contract import Observation, Request, Write, Written
 from connectors.kit.errors import Skip, SluiceError
+from connectors.kit.operations import InDoubt, Verifier
 from schemas import identity
 from schemas.entities import Channel
-from streams.core import courier_rows as rows
-from streams.core import outcome
-from streams.core.desired import NEVER, Kind, Status, Task
+from streams.core import intents, outcome
+from streams.core.desired import NEVER, Kind, Status, Task, Wanted
 from streams.courier.drive import Driver
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
@@ -21,26 +19,19 @@ from streams.courier.outbox import Outbox, Trip
 from streams.courier.reads import Reads
 from streams.courier.setup import Setup
 from streams.courier.table import Table, lane_of
+from streams.courier.turns import Turns, share_of
 from streams.courier.wanted import as_write, links
-from streams.runtime.xref import Remote
 from streams.shard.api import Shard
 
 log = structlog.get_logger(__name__)
 
 
-@runtime_checkable
-class Verifier(Protocol):
-    """A destination that can tell whether a command was carried out."""
-
-    def verify(self, account: Account, write: Write) -> Flow:
-        """Read only. Returns Written when `write.op_id` was carried out, None when it was not."""
-        ...
-
-
 class Attempts:
     """Attempts of one shard. `run` returns when the row is settled; the caller commits."""
 
-    def __init__(self, setup: Setup, shard: Shard, table: Table, outbox: Outbox, reads: Reads, judge: Judge) -> None:
+    def __init__(
+        self, setup: Setup, shard: Shard, table: Table, outbox: Outbox, reads: Reads, judge: Judge, turns: Turns
+    ) -> None:
         self._setup = setup
         self._shard = shard
         self._table = table
@@ -49,75 +40,84 @@ class Attempts:
         self._judge = judge
         self._driver = Driver(setup, outbox)
         self._limits = setup.settings.limits
-        self._tried: dict[tuple[str, str], Remote] = {}
-
-    def schedule(self, line: Line, row: str, task: Task) -> None:
-        """Put a row where its status says it belongs."""
-        if task.status is not Status.DEAD and task.not_before != NEVER:
-            line.offer(row, lane_of(task), share_of(task), task.not_before)
+        self._turns = turns
 
     async def run(self, line: Line, row: str, ticket: Ticket) -> None:
         """Take the row and work on it until it is settled."""
         waiting = self._table.get(line.reference, row)
-        if waiting is None:
-            return
-        if waiting.status is Status.PARKED and self._tried.get((line.reference, row)) == self._link(waiting):
-            line.offer(row, lane_of(waiting), share_of(waiting), self._now() + self._limits.unlinked_recheck)
+        if waiting is None or self._turns.must_wait(line, row, waiting):
             return
         task = self._table.begin(line.reference, row)
         self._table.flush()
         if task is None:
             return
         trip = Trip(ticket, lane_of(task), task.wanted.op_id, task.attempts, _version(task))
-        in_doubt = waiting.status is Status.UNKNOWN and task.wanted.kind is Kind.COMMAND
-        decision = await self._attempt(line, row, task, trip, verify=in_doubt)
+        in_doubt = waiting.status is Status.UNKNOWN and task.wanted.kind is not Kind.FETCH
+        decision = await self._attempt(line, row, task, trip, in_doubt=in_doubt)
         line.learn(share_of(task), trip.cost)
         self._judge(line, trip, decision)
-        self._settle(line, row, task, trip, outcome.still_in_doubt(decision) if in_doubt else decision)
+        if in_doubt and task.wanted.kind is Kind.COMMAND:
+            decision = outcome.still_in_doubt(decision)
+        self._settle(line, row, task, trip, decision)
         self._table.flush()
 
-    async def _attempt(self, line: Line, row: str, task: Task, trip: Trip, *, verify: bool) -> outcome.Decision:
+    async def _attempt(self, line: Line, row: str, task: Task, trip: Trip, *, in_doubt: bool) -> outcome.Decision:
         try:
             if task.wanted.kind is Kind.FETCH:
                 return await self._fetch(line, task, trip)
-            write = as_write(self._setup.codec, task.wanted, self._link(task))
-            if not self._setup.destination.supports(write.type, write.op):
-                what = f"{write.op.name.lower()} of {write.type}"
-                raise Skip(f"{self._setup.platform.name} has no {what}", reason="unsupported")
-            return await (self._verify if verify else self._write)(line, row, task, trip, write)
+            return await self._push(line, row, task, trip, in_doubt=in_doubt)
         except SluiceError as error:
             return self._decide(task, trip, error)
         except Exception as error:
             log.exception("an attempt failed inside Sluice or a connector", account=line.reference, row=row)
             return self._decide(task, trip, error)
 
-    def _link(self, task: Task) -> Remote:
-        return links(self._setup.xref, task.wanted)
+    async def _push(self, line: Line, row: str, task: Task, trip: Trip, *, in_doubt: bool) -> outcome.Decision:
+        destination, wanted = self._setup.destination, task.wanted
+        expired = wanted.expired(self._now())
+        if expired and not (in_doubt and wanted.kind is Kind.COMMAND):
+            return outcome.Dead(outcome.EXPIRED, _too_late(wanted, in_doubt=in_doubt))
+        write = as_write(self._setup.codec, wanted, links(self._setup.xref, wanted))
+        if not destination.supports(write.type, write.op):
+            what = f"{write.op.name.lower()} of {write.type}"
+            raise Skip(f"{self._setup.platform.name} has no {what}", reason="unsupported")
+        intent = self._table.intent(line.reference, row)
+        operation = operations.of(destination, write.type, write.op, command=wanted.kind is Kind.COMMAND)
+        same = intent is not None and intent.op_id == wanted.op_id  # a newer set stands for the one in doubt
+        if in_doubt and (same or wanted.kind is Kind.COMMAND):
+            match intents.resolution(operation, intent, now=self._now(), expired=expired):
+                case InDoubt.VERIFY if isinstance(destination, Verifier):
+                    return await self._verify(line, trip, write, destination)
+                case InDoubt.PERSON | InDoubt.VERIFY:
+                    return outcome.Park(outcome.UNKNOWN_OUTCOME)
+        return await self._write(line, row, task, trip, write)
 
     async def _write(self, line: Line, row: str, task: Task, trip: Trip, write: Write) -> outcome.Decision:
-        async def intend(request: Request) -> None:
-            await self._intend(line, row, task, request)
+        sent = 0
 
-        flow = self._setup.destination.write(line.account, write)
+        async def intend(request: Request) -> None:
+            nonlocal sent
+            await self._intend(line, row, task, request, sent)
+            sent += 1
+
+        intent = self._table.intent(line.reference, row)
+        frozen = intent.frozen if intent is not None and intent.op_id == task.wanted.op_id else ()
+        flow = intents.as_first_sent(self._setup.destination.write(line.account, write), frozen)
         written: Written = await self._driver.run(line, flow, trip, intend)
         return outcome.Done(written)
 
-    async def _intend(self, line: Line, row: str, task: Task, request: Request) -> None:
+    async def _intend(self, line: Line, row: str, task: Task, request: Request, nth: int) -> None:
         """Commit the intent; commit it again when so much time passed that the request would leave too late."""
-        digest = blake2b(request.body, digest_size=16).digest()
         while True:
-            sent_at = self._now()
-            intent = rows.Intent(row, task.wanted.op_id, task.wanted.version, digest, self._reads.epoch, sent_at)
+            sent_at, known = self._now(), self._table.intent(line.reference, row)
+            intent = intents.intend(known, task.wanted, request, nth, epoch=self._reads.epoch, now=sent_at)
             self._table.intend(line.reference, row, intent)
             await self._shard.commit()
             if self._now() - sent_at <= self._setup.settings.intent_age:
                 return
 
-    async def _verify(self, line: Line, row: str, task: Task, trip: Trip, write: Write) -> outcome.Decision:
-        """A command in doubt is never repeated on suspicion: it is looked up, or a person decides."""
-        destination = self._setup.destination
-        if not isinstance(destination, Verifier):
-            return outcome.Park(outcome.UNKNOWN_OUTCOME)
+    async def _verify(self, line: Line, trip: Trip, write: Write, destination: Verifier) -> outcome.Decision:
+        """What is in doubt is looked up."""
         found: Written | None = await self._driver.run(line, destination.verify(line.account, write), trip, _read_only)
         return outcome.RetryAt(self._now(), outcome.NOT_CARRIED_OUT) if found is None else outcome.Done(found)
 
@@ -136,7 +136,7 @@ class Attempts:
 
     def _decide(self, task: Task, trip: Trip, error: Exception) -> outcome.Decision:
         kind, jitter = task.wanted.kind, self._setup.random()
-        attempt = outcome.Attempt(kind, self._now(), task.attempts, jitter, trip.wrote)
+        attempt = outcome.Attempt(kind, self._now(), task.attempts, jitter, trip.wrote, trip.carried)
         return outcome.decide(error, attempt, self._limits)
 
     def _settle(self, line: Line, row: str, task: Task, trip: Trip, decision: outcome.Decision) -> None:
@@ -150,23 +150,16 @@ class Attempts:
             case outcome.RetryAt(at=at, reason=reason):
                 after = table.retry(account, row, at, reason)
             case outcome.Park(reason, recheck_at):
-                after = table.park(account, row, reason, NEVER if recheck_at is None else recheck_at)
+                until = NEVER if recheck_at is None else recheck_at
+                after = table.park(account, row, reason, until, in_doubt=reason == outcome.UNKNOWN_OUTCOME)
             case outcome.Dead(reason, detail):
                 after = self._bury(line, row, task, reason, detail)
             case outcome.Verify(until, reason):
                 after = table.doubt(account, row, until, reason)
             case outcome.Pause():
                 after = table.release(account, row)
-        self._remember_link(line, row, after)
-        if after is not None:
-            self.schedule(line, row, after)
+        self._turns.settled(line, row, task, after)
         self._report(line, task, decision)
-
-    def _remember_link(self, line: Line, row: str, after: Task | None) -> None:
-        """So that a row without a link is tried again only when there is something new to try it with."""
-        self._tried.pop((line.reference, row), None)
-        if after is not None and after.status is Status.PARKED and after.reason == outcome.UNLINKED:
-            self._tried[line.reference, row] = self._link(after)
 
     def _bury(self, line: Line, row: str, task: Task, reason: str, detail: str) -> Task:
         key = identity.join(task.wanted.tenant, task.wanted.account, task.wanted.subject).encode()
@@ -181,13 +174,13 @@ class Attempts:
         return self._setup.waiter.now()
 
 
-def share_of(task: Task) -> str:
-    """Whom a row is fair against within its lane: other flows, and other reasons to read."""
-    return f"{task.wanted.kind}:{task.wanted.cause}"
-
-
 def _version(task: Task) -> int | None:
     return None if task.wanted.kind is Kind.FETCH else task.wanted.version
+
+
+def _too_late(wanted: Wanted, *, in_doubt: bool) -> str:
+    doubt = "; an earlier attempt may have been carried out" if in_doubt else ""
+    return f"it was not worth sending any more from {wanted.expires_at} us UTC on{doubt}"
 
 
 def _named(decision: outcome.Decision) -> str:

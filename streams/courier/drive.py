@@ -45,7 +45,9 @@ class Driver:
         self._settle(line, request, feedback, _outcome(response, feedback))
         error: Exception | None = None
         try:
-            return _advance(flow, response)
+            step = _advance(flow, response)
+            trip.carried = trip.carried or request.writes
+            return step
         except Exception as raised:
             error = raised
             raise

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from connectors.kit.contract import Account, Envelope, Feedback, Observation, Request
-from connectors.kit.errors import DeadLetter, OutcomeUnknown, Retry, SluiceError, Stop, Throttled
+from connectors.kit.errors import (
+    Conflict,
+    DeadLetter,
+    OutcomeUnknown,
+    Retry,
+    SluiceError,
+    Stop,
+    Throttled,
+    Unlinkable,
+)
 from schemas import headers, identity, topics
 from schemas.entities import Channel, Lane
 from streams.core.desired import Task
@@ -25,7 +34,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Trip:
     """One run of a flow: what its calls are recorded as, and what became of it. Times in microseconds UTC.
 
-    `wrote`: a request that writes may have left; `cost`: what its requests expected to be charged.
+    `wrote`: a request that writes may have left; `carried`: one was answered and the flow went on; `cost`: what its
+    requests expected to be charged.
     """
 
     ticket: Ticket
@@ -34,6 +44,7 @@ class Trip:
     attempt: int = 1
     golden_version: int | None = None
     wrote: bool = False
+    carried: bool = False
     calls: int = 0
     cost: float = 0.0
     started_at: int = 0
@@ -68,9 +79,11 @@ class Call:
 def _named(error: Exception) -> str:
     table: tuple[tuple[type[SluiceError], str], ...] = (
         (Throttled, "throttled"),
+        (Conflict, "conflict"),
         (Retry, "retry"),
         (OutcomeUnknown, "unknown"),
         (Stop, "auth"),
+        (Unlinkable, "gone"),
         (DeadLetter, "invalid"),
     )
     return next((name for kind, name in table if isinstance(error, kind)), "unknown")

@@ -24,6 +24,8 @@ from streams.courier.polls import PREFIX, Polls
 from streams.courier.reads import Reads
 from streams.courier.setup import Setup, reference
 from streams.courier.table import Table
+from streams.courier.turns import Turns
+from streams.courier.verdicts import Verdicts
 from streams.runtime.deadletters import Trouble, poison
 from streams.shard.api import Incoming, Processor, Shard
 
@@ -33,7 +35,8 @@ log = structlog.get_logger(__name__)
 
 def inputs(platform: Platform) -> tuple[str, ...]:
     """The topics a courier of this platform consumes; they are co-partitioned by account."""
-    return topics.push(platform.name), topics.push_bulk(platform.name), topics.fetch(platform.name)
+    name = platform.name
+    return topics.push(name), topics.push_bulk(name), topics.fetch(name), topics.tasks(name)
 
 
 def courier(setup: Setup) -> Processor:
@@ -61,7 +64,9 @@ class Courier:
         self._outbox = Outbox(setup, shard)
         self._reads = Reads(setup, shard, self._outbox)
         judge = Judge(setup, shard)
-        self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge)
+        self._turns = Turns(setup, self._table)
+        self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge, self._turns)
+        self._verdicts = Verdicts(setup, self._table, self._outbox, self._turns)
         poller = setup.platform.poller
         self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
@@ -154,11 +159,14 @@ class Courier:
 
     def _fill(self, line: Line) -> None:
         for row, task in self._table.recover(line.reference, self._setup.settings.limits.quarantine):
-            self._attempts.schedule(line, row, task)
+            self._turns.schedule(line, row, task)
         if self._polls is not None:
             self._polls.schedule(line)
 
     def _take(self, shard: Shard, topic: str, record: Incoming) -> None:
+        if topic == topics.tasks(self._setup.platform.name):
+            self._verdicts.take(self._lines, topic, record)
+            return
         origin = Origin(topic, shard.number, record.offset)
         try:
             wanted = self._read(topic, record, origin)
@@ -171,7 +179,7 @@ class Courier:
             return
         task = self._table.upsert(wanted)
         if task is not None:
-            self._attempts.schedule(line, wanted.row, task)
+            self._turns.schedule(line, wanted.row, task)
 
     def _read(self, topic: str, record: Incoming, origin: Origin) -> Wanted:
         platform = self._setup.platform.name

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from schemas.entities import Lane
 from streams.core import courier_rows as rows
-from streams.core import desired
-from streams.core.desired import Applied, Effect, Kind, Status, Task, Wanted
+from streams.core import desired, intents
+from streams.core.desired import Applied, Effect, Kind, Status, Task, Verdict, Wanted
+from streams.core.entityturns import EntityTurns
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.courier.setup import reference
 from streams.shard.api import Rows
@@ -20,12 +21,15 @@ class Table:
     """Rows of all accounts of one shard. Every method is part of the caller's atom; `flush` ends it.
 
     A row in flight lives in memory: what a crash leaves is the row before, and its intent when a write had begun.
+    Rows of one entity take turns: while one is in flight, in doubt or waits for a person's word on its doubt, no other
+    begins, so an entity never has two open intents. Its commands go in the order of their versions.
     """
 
     def __init__(self, store: Rows) -> None:
         self._rows = store
         self._ledger = LedgerBuffer()
         self._running: dict[tuple[str, str], Task] = {}
+        self._turns = EntityTurns()
 
     # -- reading
 
@@ -46,6 +50,15 @@ class Table:
         """The request that may be on its way."""
         data = self._rows.get(rows.key(rows.INTENT, account, row))
         return None if data is None else rows.unpack_intent(data)
+
+    def waits_for(self, account: str, task: Task) -> str:
+        """The row of the same entity that has to be settled first; empty when there is none."""
+        wanted = task.wanted
+        return self._turns.before((account, wanted.subject), wanted.row, command=wanted.kind is Kind.COMMAND)
+
+    def is_free(self, account: str, subject: str) -> bool:
+        """Whether no row of the entity is open."""
+        return self._turns.is_free((account, subject))
 
     # -- work comes in
 
@@ -70,9 +83,9 @@ class Table:
     # -- work is done
 
     def begin(self, account: str, row: str) -> Task | None:
-        """Take a row in flight; None when it is gone."""
+        """Take a row in flight; None when it is gone, or another row of its entity has to be settled first."""
         before = self.get(account, row)
-        if before is None or before.status in (Status.DEAD, Status.INFLIGHT):
+        if before is None or before.status in (Status.DEAD, Status.INFLIGHT) or self.waits_for(account, before):
             return None
         after = desired.begin(before)
         self._merged(before, after)
@@ -80,6 +93,7 @@ class Table:
             self._unpark(before, after)
             self._put(account, row, after)
         self._running[account, row] = after
+        self._hold(account, after)
         return after
 
     def intend(self, account: str, row: str, intent: rows.Intent) -> None:
@@ -90,23 +104,22 @@ class Table:
         """The version in flight is confirmed. Returns what remains of the row."""
         task = self._running.pop((account, row))
         if task.wanted.kind is not Kind.FETCH:
-            confirmed = desired.confirm(self.applied(account, row), task.wanted, at=at)
-            self._rows.put(rows.key(rows.APPLIED, account, row), rows.pack_applied(confirmed))
+            self._confirm(account, row, task, at)
         self._count(task.wanted, "no_op" if no_op else "applied")
-        return self._end(account, row, desired.succeed(task))
+        return self._end(account, row, task, desired.succeed(task))
 
     def filtered(self, account: str, row: str) -> Task | None:
         """Nothing is to be done for the version in flight. Returns what remains of the row."""
         task = self._running.pop((account, row))
         self._count(task.wanted, "filtered")
-        return self._end(account, row, desired.succeed(task))
+        return self._end(account, row, task, desired.succeed(task))
 
     def dead(self, account: str, row: str, reason: str) -> Task:
         """The version in flight can never succeed. Returns what remains of the row."""
         task = self._running.pop((account, row))
         self._count(task.wanted, "dead")
         after = desired.kill(task, reason)
-        self._end(account, row, after if task.wanted.kind is not Kind.FETCH or task.later else None)
+        self._end(account, row, task, after if task.wanted.kind is not Kind.FETCH or task.later else None)
         return after
 
     def retry(self, account: str, row: str, at: float, reason: str) -> Task:
@@ -119,18 +132,34 @@ class Table:
         task = self._running.pop((account, row))
         return self._back(account, row, task, replace(desired.retry(task, 0.0, ""), attempts=task.attempts - 1))
 
-    def park(self, account: str, row: str, reason: str, recheck_at: float) -> Task:
-        """Wait for something outside."""
+    def park(self, account: str, row: str, reason: str, recheck_at: float, *, in_doubt: bool = False) -> Task:
+        """Wait for something outside; `in_doubt`: for a person, who finds out what became of the open intent."""
         task = self._running.pop((account, row))
         after = desired.park(task, reason, recheck_at=recheck_at)
         self._count(after.wanted, "parked")
-        return self._back(account, row, task, after)
+        if not in_doubt:
+            return self._back(account, row, task, after)
+        self._merged(task, after)
+        self._put(account, row, after)
+        return after
 
     def doubt(self, account: str, row: str, until: float, reason: str) -> Task:
         """The request may still land until then; its intent stays."""
         task = desired.doubt(self._running.pop((account, row)), until, reason)
         self._put(account, row, task)
         return task
+
+    def judge(self, account: str, row: str, verdict: Verdict, *, at: int) -> Task | None:
+        """A person's verdict on a row that is parked. Returns what remains of it. `at`: microseconds UTC."""
+        task = rows.unpack_task(self._rows.get(rows.key(rows.TASK, account, row)) or b"")
+        after = desired.judge(task, verdict)
+        self._count(task.wanted, "parked", -1)
+        if verdict is Verdict.RETRY and after is not None:
+            return self._back(account, row, task, after)
+        if verdict is Verdict.DONE:
+            self._confirm(account, row, task, at)
+        self._count(task.wanted, "applied" if verdict is Verdict.DONE else "dead")
+        return self._end(account, row, task, after)
 
     def flush(self) -> None:
         """Write the counters; the last step of every atom."""
@@ -141,14 +170,19 @@ class Table:
     def recover(self, account: str, quarantine: float) -> Iterator[tuple[str, Task]]:
         """All rows of an account after a restart. An open intent may still land until it is `quarantine` s old."""
         self._running = {key: task for key, task in self._running.items() if key[0] != account}
+        self._turns.forget(account)
         for key, data in list(self._rows.scan(rows.key(rows.TASK, account))):
             row = rows.rest_of(key)[0]
             task = self._recovered(account, row, rows.unpack_task(data), quarantine)
+            self._note_command(account, task)
             yield row, task
 
     def _recovered(self, account: str, row: str, task: Task, quarantine: float) -> Task:
         intent = self.intent(account, row)
-        if intent is not None and task.status not in (Status.PARKED, Status.DEAD):
+        if intent is not None and intent.open:
+            self._hold(account, task)
+            if task.status in (Status.PARKED, Status.DEAD):
+                return task
             after = desired.doubt(task, intent.sent_at + quarantine, task.reason or CRASHED)
         elif task.status is Status.INFLIGHT:
             after = desired.retry(task, 0.0, CRASHED)
@@ -161,11 +195,19 @@ class Table:
     # -- rows and counters
 
     def _back(self, account: str, row: str, before: Task, after: Task) -> Task:
+        """To waiting; a command keeps its intent for what it froze."""
         self._merged(before, after)
-        self._end(account, row, after)
+        intent = self.intent(account, row)
+        self._end(account, row, before, after)
+        if intent is not None and after.wanted.kind is Kind.COMMAND:
+            self.intend(account, row, intents.close(intent))
         return after
 
-    def _end(self, account: str, row: str, after: Task | None) -> Task | None:
+    def _end(self, account: str, row: str, before: Task, after: Task | None) -> Task | None:
+        entity = (account, before.wanted.subject)
+        self._turns.release(entity)
+        if after is None or after.status is Status.DEAD:
+            self._turns.drop(entity, row)
         self._rows.delete(rows.key(rows.INTENT, account, row))
         if after is None:
             self._rows.delete(rows.key(rows.TASK, account, row))
@@ -173,9 +215,23 @@ class Table:
             self._put(account, row, after)
         return after
 
+    def _hold(self, account: str, task: Task) -> None:
+        if task.wanted.kind is not Kind.FETCH:
+            self._turns.hold((account, task.wanted.subject), task.wanted.row)
+
+    def _note_command(self, account: str, task: Task) -> None:
+        wanted = task.wanted
+        if wanted.kind is Kind.COMMAND and task.status is not Status.DEAD:
+            self._turns.add((account, wanted.subject), wanted.row, wanted.version)
+
+    def _confirm(self, account: str, row: str, task: Task, at: int) -> None:
+        confirmed = desired.confirm(self.applied(account, row), task.wanted, at=at)
+        self._rows.put(rows.key(rows.APPLIED, account, row), rows.pack_applied(confirmed))
+
     def _save(self, account: str, row: str, task: Task) -> None:
         if (account, row) in self._running:
             self._running[account, row] = task
+        self._note_command(account, task)
         self._put(account, row, task)
 
     def _put(self, account: str, row: str, task: Task) -> None:

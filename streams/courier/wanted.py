@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.kit.contract import Write
@@ -10,7 +11,7 @@ from connectors.kit.errors import Invalid
 from schemas import identity
 from schemas.codec import Codec, CodecError, Record
 from schemas.entities import EntityType, Lane, Op
-from streams.core.desired import Kind, Origin, Wanted
+from streams.core.desired import Kind, Origin, Verdict, Wanted
 from streams.runtime.raw import micros
 from streams.runtime.xref import Remote, XrefView
 
@@ -40,6 +41,7 @@ def from_push(codec: Codec, value: bytes | None, origin: Origin, *, bulk: bool) 
             wanted_at=micros(task["wanted_at"]),
             origin=origin,
             operation_id=operation_id,
+            expires_at=micros(task["expires_at"]) if task.get("expires_at") else 0,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise Invalid(f"not a push task: {type(error).__name__}: {error}") from error
@@ -66,6 +68,29 @@ def from_fetch(codec: Codec, value: bytes | None, origin: Origin) -> Wanted:
         )
     except (KeyError, ValueError, TypeError) as error:
         raise Invalid(f"not a fetch request: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a person decided about a parked row, by the version they looked at."""
+
+    tenant: str
+    account: str
+    row: str
+    version: int
+    verdict: Verdict
+    by: str
+    why: str
+
+
+def from_verdict(codec: Codec, value: bytes | None) -> Judged:
+    """A person's verdict. Raises CodecError or Invalid."""
+    said = _decode(codec, value)
+    try:
+        verdict = Verdict(said["verdict"])
+        return Judged(said["tenant"], said["account"], said["row"], said["version"], verdict, said["by"], said["why"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise Invalid(f"not a verdict: {type(error).__name__}: {error}") from error
 
 
 def _decode(codec: Codec, value: bytes | None) -> Record:

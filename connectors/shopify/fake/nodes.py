@@ -115,6 +115,10 @@ class Nodes:
             found = search(self._shop.levels_of(one.item_id), query, self._indexed_until)
             return page(found, lambda level: (level.location_id,), self.of_level, first, after)
 
+        def level(info: Any, locationId: str) -> Node | None:  # noqa: N803 - the argument's name in the schema
+            found = self._shop.levels.get((one.item_id, number(locationId)))
+            return None if found is None else self.of_level(found)
+
         return {
             "id": f"gid://shopify/InventoryItem/{one.item_id}",
             "legacyResourceId": str(one.item_id),
@@ -128,6 +132,7 @@ class Nodes:
             "createdAt": render.utc(one.created_at),
             "updatedAt": render.utc(one.created_at),
             "variant": lambda info: self.of_variant(one),
+            "inventoryLevel": level,
             "inventoryLevels": levels,
         }
 

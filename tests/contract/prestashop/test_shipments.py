@@ -11,11 +11,11 @@ import pytest
 from connectors.kit import golden
 from connectors.kit.contract import Request, Response, Write, Written
 from connectors.kit.errors import Invalid, OutcomeUnknown, Unlinkable
+from connectors.kit.operations import Verifier
 from connectors.kit.testing import drive
 from connectors.prestashop.destination import PrestaShopDestination
 from connectors.prestashop.fake import FakePrestaShop
 from schemas.entities import EntityType, Op
-from streams.courier.attempts import Verifier
 from tests.contract.prestashop.conftest import Sends
 
 DESTINATION = PrestaShopDestination()

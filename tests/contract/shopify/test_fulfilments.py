@@ -13,13 +13,13 @@ from connectors.kit import golden
 from connectors.kit.contract import Write, Written
 from connectors.kit.errors import Invalid, Misconfigured, OutcomeUnknown, Unlinkable
 from connectors.kit.http import HttpSender
+from connectors.kit.operations import Verifier
 from connectors.kit.testing import drive, response
 from connectors.shopify import PLATFORM
 from connectors.shopify.destination import ShopifyDestination
 from connectors.shopify.fake import FakeShopify
 from connectors.shopify.fake.records import Order
 from schemas.entities import EntityType, Op
-from streams.courier.attempts import Verifier
 from tests.contract.shopify.support import sending
 
 DESTINATION = ShopifyDestination()

@@ -130,6 +130,16 @@ async def test_an_order_that_lands_after_we_gave_up_is_found_and_not_sent_again(
     ]
 
 
+async def test_a_change_right_after_the_order_finds_it_although_the_list_lags_behind(handover: Handover) -> None:
+    handover.fake.options.change({"index_lag": 0.5, "unique_references": True})
+    handover.run.push(handover.command(ORDERS[0]))
+    await handover.until_done()
+    handover.run.push(handover.command(ORDERS[0], 2, units=5))
+    await handover.until_done()
+    assert handover.created() == Counter(ORDERS[:1])
+    assert handover.fake.shop.order(ORDERS[0]).lines[0].quantity == 5
+
+
 async def test_through_kills_every_order_is_created_once(handover: Handover) -> None:
     handover.fake.options.change({"latency": 0.03, "jitter": 0.05, "lost_replies": 0.1})
     for at in range(0, len(ORDERS), 2):
@@ -161,6 +171,6 @@ async def test_what_the_warehouse_refuses_is_a_dead_letter_with_its_own_words(ha
     handover.run.push(handover.command(ORDERS[0], 2, units=7))
     await handover.run.until(lambda: handover.run.ledger().get("dead", 0) == 1)
     (letter,) = [CODEC.decode(one.value or b"") for one in handover.run.shard.outputs("dead-letters.v1")]
-    assert letter["reason"] == "conflict"
+    assert letter["reason"] == "order_not_open"
     assert "order_not_open: Order ORD-1 is shipped" in letter["detail"]
     assert not list(handover.run.shard.rows.scan(rows.INTENT))

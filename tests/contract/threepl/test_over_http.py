@@ -263,9 +263,9 @@ async def test_a_second_request_with_a_key_that_is_at_work_is_asked_to_come_back
     fake.options.change({"latency": 0.1})
     replies = await asyncio.gather(*(sends(account)(create) for _ in range(2)))
     busy = next(reply for reply in replies if reply.status == 409)
-    with pytest.raises(errors.Retry) as caught:
+    with pytest.raises(errors.Conflict) as caught:
         flow.send(busy)
-    assert caught.value.reason == "retry_now"
+    assert caught.value.reason == "request_in_progress"
     assert len(fake.shop.orders) == 1
 
 
@@ -279,11 +279,16 @@ async def test_the_warehouse_runs_as_a_process_of_its_own_and_works_by_itself() 
     async with aiohttp.ClientSession(address) as session:
         edit = {"do": "create_order", "reference": REFERENCE, "lines": {"SKU-0": 2}}
         assert (await session.post("/_fake/edit", json=edit)).status == 200
-        async with asyncio.timeout(20):
-            while not (state := await (await session.get("/_fake/state")).json())["shipments"] or any(
-                one["status"] != "delivered" for one in state["shipments"].values()
-            ):
-                await asyncio.sleep(0.05)
+        state = await asyncio.wait_for(delivered(session), 20)
     assert state["levels"]["SKU-0"] == {"HAM1": 8}
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def delivered(session: aiohttp.ClientSession) -> Any:
+    """The state of a warehouse in another process, once everything it was asked to ship has arrived."""
+    while True:
+        state = await (await session.get("/_fake/state")).json()
+        if {one["status"] for one in state["shipments"].values()} == {"delivered"}:
+            return state
+        await asyncio.sleep(0.05)

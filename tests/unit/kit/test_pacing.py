@@ -232,7 +232,7 @@ def test_a_budget_makes_the_pacer_of_its_kind(kind: str, expected: type) -> None
     assert isinstance(make(Budget(kind, 2, 40, 4)), expected)
 
 
-@pytest.mark.parametrize("budget", [Budget("window", 2, 40, 4), Budget("rate", 0, 40, 4), Budget("level", 2, 40, 0)])
+@pytest.mark.parametrize("budget", [Budget("guess", 2, 40, 4), Budget("rate", 0, 40, 4), Budget("level", 2, 40, 0)])
 def test_a_budget_nobody_can_pace_is_refused(budget: Budget) -> None:
     with pytest.raises(Misconfigured, match="budget"):
         make(budget)

@@ -253,7 +253,7 @@ def test_the_key_is_the_user_name_of_basic_credentials_and_stands_in_no_address(
         (400, 93, errors.Invalid, errors.Invalid),
         (404, 92, errors.Unlinkable, errors.Unlinkable),
         (500, 127, errors.Invalid, errors.Invalid),
-        (500, 46, errors.Retry, errors.OutcomeUnknown),
+        (500, 46, errors.Unavailable, errors.OutcomeUnknown),
         (500, 0, errors.Unavailable, errors.OutcomeUnknown),
         (502, 0, errors.Unavailable, errors.OutcomeUnknown),
         (504, 0, errors.Unavailable, errors.OutcomeUnknown),

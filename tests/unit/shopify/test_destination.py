@@ -278,8 +278,8 @@ def test_errors_in_an_unknown_form_are_never_taken_for_success(refused: object) 
     [
         ("INVALID_INVENTORY_ITEM", errors.Unlinkable, "unlinkable"),
         ("INVALID_LOCATION", errors.Unlinkable, "unlinkable"),
-        ("IDEMPOTENCY_CONCURRENT_REQUEST", errors.Unavailable, "unavailable"),
-        ("CHANGE_FROM_QUANTITY_STALE", errors.Unavailable, "unavailable"),
+        ("IDEMPOTENCY_CONCURRENT_REQUEST", errors.Conflict, "retry_now"),
+        ("CHANGE_FROM_QUANTITY_STALE", errors.Conflict, "conflict"),
         ("IDEMPOTENCY_KEY_PARAMETER_MISMATCH", errors.Invalid, "idempotency_key_parameter_mismatch"),
         ("ITEM_NOT_STOCKED_AT_LOCATION", errors.Invalid, "item_not_stocked_at_location"),
         (None, errors.Invalid, "refused"),

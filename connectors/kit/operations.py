@@ -1,0 +1,73 @@
+"""What a destination declares of its operations: what may be done when nobody knows whether one was carried out. Pure.
+
+A destination without a declaration gets the safe one: sets are absolute and repeated, commands are looked up where it
+implements `Verifier`, else a person decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from connectors.kit.contract import Account, Flow, Write
+from schemas.entities import EntityType, Op
+
+
+class InDoubt(StrEnum):
+    """How an outcome nobody knows is found out, once the request can no longer land."""
+
+    SAME_KEY = "same_key"  # send it again: the vendor knows the idempotency key and carries nothing out twice
+    REPEAT = "repeat"  # send it again: twice is the same as once (absolute sets)
+    VERIFY = "verify"  # ask the vendor for what carries the operation's marker (`Verifier.verify`)
+    PERSON = "person"  # park it until somebody has looked
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a destination.
+
+    `key_life`: seconds for which the vendor remembers an idempotency key after its first use, by its documentation;
+    `forgotten`: what is done instead of `SAME_KEY` when the key is older than that, was never sent, or the operation
+    has expired. `reroutable`: it may be sent to the account's other address while the first one is away, because both
+    lead to the same system and share its memory of keys.
+    """
+
+    in_doubt: InDoubt
+    key_life: float = 0.0
+    forgotten: InDoubt = InDoubt.PERSON
+    reroutable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.in_doubt is InDoubt.SAME_KEY and self.key_life <= 0:
+            raise ValueError("same_key needs the seconds for which the vendor remembers a key")
+        if self.forgotten is InDoubt.SAME_KEY:
+            raise ValueError("a forgotten key cannot be the answer to a forgotten key")
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A destination that can tell whether a command was carried out."""
+
+    def verify(self, account: Account, write: Write) -> Flow:
+        """Read only. Returns Written when `write.op_id` was carried out, None when it was not."""
+        ...
+
+
+@runtime_checkable
+class Declared(Protocol):
+    """A destination that declares its operations."""
+
+    def operation(self, type: EntityType, op: Op) -> Operation | None:
+        """What is known of it; None for the safe default."""
+        ...
+
+
+def of(destination: object, type: EntityType, op: Op, *, command: bool) -> Operation:
+    """What a destination declares of an operation, or the safe default."""
+    declared = destination.operation(type, op) if isinstance(destination, Declared) else None
+    if declared is not None:
+        return declared
+    if not command:
+        return Operation(InDoubt.REPEAT)
+    return Operation(InDoubt.VERIFY if isinstance(destination, Verifier) else InDoubt.PERSON)
