@@ -79,7 +79,7 @@ class Decider:
         if row and code in self.stale:
             row = self.refold(shard, code, key, row).row
         merging = self._routes.merging.get(code)
-        before = Entity.unpack(row) if row else replace(EMPTY, layered=merging is not None)
+        before = Entity.unpack(row) if row else EMPTY._replace(layered=merging is not None)
         said = Observation(
             fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
         )
@@ -113,7 +113,7 @@ class Decider:
         moved = entity.winner != before.winner
         if asked or _is_told(verdict, entity, groups, fact, always=moved):
             source = Source(topic, shard.number, record.offset, fact[:16], said.account)
-            self._tell(shard, code, key, replace(verdict, entity=entity), source, asked, groups)
+            self._tell(shard, code, key, verdict._replace(entity=entity), source, asked, groups)
         return verdict.outcome, packed
 
     def _apply(
@@ -207,7 +207,7 @@ class Decider:
         sets = [route for route in found if not route.is_command]
         entity, asked = self._merger.to_push(merging, merged, {account for route in sets for account in route.to})
         if asked and not changed:
-            entity = replace(entity, golden_version=entity.golden_version + 1)
+            entity = entity._replace(golden_version=entity.golden_version + 1)
         for route in sets:
             for account in asked:
                 if account in route.to:
@@ -254,7 +254,7 @@ class Decider:
             if not asked or not (changed or anew or route.flow.on_drift is OnDrift.REPAIR):
                 continue
             if not changed and not everybody:
-                after = replace(after, golden_version=after.golden_version + 1)
+                after = after._replace(golden_version=after.golden_version + 1)
             entity = after
             everybody += asked
             for account in asked:
@@ -373,7 +373,7 @@ class Decider:
                 entity, asked = self._route(shard, code, key, entity, fact, changed=changed)
         if entity.fingerprint == NOTHING:
             graves.bury(shard.rows, key, self._now())
-        verdict = replace(folded.verdict, entity=entity)
+        verdict = folded.verdict._replace(entity=entity)
         if winner is not None:
             nowhere = Source("", shard.number, -1, b"", b"")
             self._tell(shard, code, key, verdict, nowhere, asked, folded.groups)

@@ -8,7 +8,7 @@ the group: only an account that has said all fields of a group can win it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -142,7 +142,7 @@ class Merger:
         fresh = Contribution(seen.account, newest.version, newest.corrected, op)
         if before is None:
             return mine, fresh
-        fresh = replace(fresh, released=before.released, tries=before.tries, asked=before.asked)
+        fresh = fresh._replace(released=before.released, tries=before.tries, asked=before.asked)
         if record is None or not before.asked or newest.version != seen.version:
             return mine, fresh
         held = content_of(record, merging.routed.get(seen.account, ()))
@@ -151,8 +151,8 @@ class Merger:
             if content == held or (seen.answer and at == len(before.asked) - 1):
                 corrected = time if content == held else time - 1
                 mine = parts.retime(mine, newest.version, corrected)
-                return mine, replace(fresh, corrected=corrected, asked=before.asked[at:])
-        return mine, replace(fresh, asked=())
+                return mine, fresh._replace(corrected=corrected, asked=before.asked[at:])
+        return mine, fresh._replace(asked=())
 
     def _golden(
         self, merging: Merging, entity: Entity, after: Entity, said: Mapping[bytes, Layers],
@@ -206,7 +206,7 @@ def _has_all(said: Layers | None) -> bool:
 
 def _choose_group(group: Group, after: Entity, said: Mapping[bytes, Layers]) -> tuple[bytes, str]:
     able = [
-        replace(c, version=(top := parts.newest(said[c.account], group.bits)).version, corrected=top.corrected)
+        c._replace(version=(top := parts.newest(said[c.account], group.bits)).version, corrected=top.corrected)
         for c in after.contributions
         if c.op is Op.UPSERT and parts.covers(said.get(c.account, ()), group.bits)
     ]

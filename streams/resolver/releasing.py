@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from schemas import topics
@@ -121,7 +120,7 @@ def _note_released(shard: Shard, key: bytes, event: Held) -> None:
     entity = Entity.unpack(row)
     said = entity.of(event.stream[:8])
     if said is not None and event.clock > said.released:
-        shard.rows.put(b"E" + key, entity.having(replace(said, released=event.clock)).pack())
+        shard.rows.put(b"E" + key, entity.having(said._replace(released=event.clock)).pack())
 
 
 _EVENTS = {kind.code: topics.events(kind) for kind in EntityType}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -60,7 +60,7 @@ class ForgetsDeletes(Resolver):
         for key, row in list(shard.rows.scan(b"E")):
             entity = Entity.unpack(row)
             left = tuple(one for one in entity.contributions if one.op is not Op.DELETE)
-            shard.rows.put(key, replace(entity, contributions=left).pack())
+            shard.rows.put(key, entity._replace(contributions=left).pack())
             if not left:
                 shard.rows.delete(key)
 
@@ -90,7 +90,7 @@ def last_arrival_wins(patch: pytest.MonkeyPatch) -> None:
     arrivals = itertools.count(LATER)
 
     def resolve(entity: Entity, seen: Any, *rules: Any) -> Any:
-        return resolving.resolve(entity, replace(seen, corrected=next(arrivals)), *rules)
+        return resolving.resolve(entity, seen._replace(corrected=next(arrivals)), *rules)
 
     patch.setattr(deciding, "resolve", resolve)
 

@@ -84,7 +84,7 @@ def test_every_row_a_resolver_really_writes_can_be_read() -> None:
 def test_a_value_that_is_put_together_from_parts_shows_the_events_that_count() -> None:
     version = said(SHOP, NOW, NEW).version
     said_last = Layer(version, NOW, Op.UPSERT, 5, b"raw")
-    found = told(b"V" + KEY.encode() + SHOP, layers.pack([said_last, replace(said_last, op=Op.DELETE, value=b"")]))
+    found = told(b"V" + KEY.encode() + SHOP, layers.pack([said_last, said_last._replace(op=Op.DELETE, value=b"")]))
     assert (found["name"], found["account"]) == (KEY, "acme|shop")
     first, second = found["events"]
     assert (first["version"]["clock"], first["fields"], first["value"], first["op"]) == (NOW, 5, b"raw".hex(), "upsert")
