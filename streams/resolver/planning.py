@@ -79,8 +79,10 @@ class Plan:
         self.found = Found()
 
     def shard(self, number: int, rows: Mapping[bytes, bytes]) -> None:
-        """`rows`: of the kinds KINDS, as committed; none of a shard that was never opened, which has nothing to compare.
-        Raises UnreadableRow for one that this version cannot read."""
+        """`rows`: of the kinds KINDS, as committed; a shard without any was never opened and has nothing to compare.
+
+        Raises UnreadableRow for one that this version cannot read.
+        """
         if not rows:
             return
         try:
