@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ from connectors.kit import golden
 from connectors.kit.contract import Request, Response, Write, Written
 from connectors.kit.errors import Invalid, OutcomeUnknown, Unlinkable
 from connectors.kit.operations import Verifier
-from connectors.kit.testing import drive
+from connectors.kit.testing import CommandContract, LiveCommand, drive
+from connectors.prestashop import PLATFORM
 from connectors.prestashop.destination import PrestaShopDestination
 from connectors.prestashop.fake import FakePrestaShop
 from schemas.entities import EntityType, Op
@@ -151,3 +153,25 @@ async def test_the_customer_is_mailed_only_where_the_account_says_so(
     assert [one.query.get("sendemail") for one in sent if one.writes] == ["1", "1"]
     assert [one.method for one in sent if one.writes] == ["PUT", "POST"]
     assert "sendemail" not in fake.account().settings
+
+
+class TestAShipment(CommandContract):
+    """Telling a shipment of everything."""
+
+    @pytest.fixture
+    async def live(self, fake: FakePrestaShop, sends: Sends, order: int) -> LiveCommand:
+        account = fake.account()
+        return LiveCommand(
+            DESTINATION,
+            PLATFORM.mapping,
+            account,
+            sends(account),
+            shipment(order),
+            value=lambda: " ".join((*held(fake, order)[0], held(fake, order)[1])),
+            wanted="T1 4",
+            fetch=("stock_available", "2:1"),
+            gone=("stock_available", "99:0"),
+            revoked=replace(account, secrets={"webservice_key": ["REVOKED" * 4 + "KEY!"]}),
+            verify=DESTINATION.verify,
+            done=lambda: sum(one.kind == "fulfilment" and one.changed for one in fake.shop.journal),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ from connectors.kit.contract import Write, Written
 from connectors.kit.errors import Invalid, Misconfigured, OutcomeUnknown, Unlinkable
 from connectors.kit.http import HttpSender
 from connectors.kit.operations import Verifier
-from connectors.kit.testing import drive, response
+from connectors.kit.testing import CommandContract, LiveCommand, drive, response
 from connectors.shopify import PLATFORM
 from connectors.shopify.destination import ShopifyDestination
 from connectors.shopify.fake import FakeShopify
@@ -161,3 +162,28 @@ async def test_the_order_that_comes_back_says_what_was_shipped(
     await run(fake, sender, shipment(order, ["T1"], [(None, "TEE-M", 1)]))
     assert fake.state()["orders"][str(order.id)]["fulfillment_status"] == "partial"
     assert fake.state()["orders"][str(order.id)]["fulfilments"][0]["tracking"] == ["T1"]
+
+
+class TestAShipment(CommandContract):
+    """Telling a shipment of everything."""
+
+    # The API has no key: the same request again ships again where units are left, and is refused where none are.
+    test_the_very_request_that_was_repeated_is_carried_out_once = None  # type: ignore[assignment]
+
+    @pytest.fixture
+    async def live(self, fake: FakeShopify, sender: HttpSender, order: Order) -> LiveCommand:
+        account = fake.account()
+        return LiveCommand(
+            DESTINATION,
+            PLATFORM.mapping,
+            account,
+            sending(sender, account),
+            shipment(order),
+            value=lambda: ", ".join(number for one in order.fulfillments for number in one.numbers),
+            wanted="T1",
+            fetch=("product", str(fake.shop.by_sku("TEE-M").product_id)),
+            gone=("product", "999999"),
+            revoked=replace(account, secrets={"access_token": ["revoked"]}),
+            verify=DESTINATION.verify,
+            done=lambda: len(order.fulfillments),
+        )
