@@ -206,6 +206,8 @@ def test_a_sweep_that_was_cut_off_goes_on_after_a_crash() -> None:
     order(run, "PAID")
     run.commit()
     run.restart(rules(TO_WMS))
+    run.commit()  # that there is something to look at, and nothing more
+    run.crash()
     run.advance(1)
     run.crash()
     run.advance(1)
