@@ -234,7 +234,7 @@ def _per_platform(platform: str) -> list[Topic]:
             "row key",
             (),
             (Role.COURIER,),
-            (Role.COURIER,),
+            (Role.COURIER, Role.CONSOLE, Role.OPERATOR),
             "Rows of the courier's shards.",
         ),
     ]

@@ -29,14 +29,12 @@ class Operation:
 
     `key_life`: seconds for which the vendor remembers an idempotency key after its first use, by its documentation;
     `forgotten`: what is done instead of `SAME_KEY` when the key is older than that, was never sent, or the operation
-    has expired. `reroutable`: it may be sent to the account's other address while the first one is away, because both
-    lead to the same system and share its memory of keys.
+    has expired.
     """
 
     in_doubt: InDoubt
     key_life: float = 0.0
     forgotten: InDoubt = InDoubt.PERSON
-    reroutable: bool = False
 
     def __post_init__(self) -> None:
         if self.in_doubt is InDoubt.SAME_KEY and self.key_life <= 0:

@@ -49,9 +49,9 @@ class Frozen:
 class Intent:
     """A request that was about to be sent. `row`: its task; `sent_at`: seconds UTC, before which it was not sent.
 
-    `vendor_key`: the idempotency key it carried, first used at `first_use` (seconds UTC). `route`: the address it was
-    decided to go to, empty for the account's own. `open`: nobody knows yet whether it was carried out; a command's
-    intent outlives that, for the sake of `frozen`: its writing requests in the order of the flow.
+    `vendor_key`: the idempotency key it carried, first used at `first_use` (seconds UTC). `open`: nobody knows yet
+    whether it was carried out; a command's intent outlives that, for the sake of `frozen`: its writing requests in the
+    order of the flow.
     """
 
     row: str
@@ -62,7 +62,6 @@ class Intent:
     sent_at: float
     vendor_key: str = ""
     first_use: float = 0.0
-    route: str = ""
     open: bool = True
     frozen: tuple[Frozen, ...] = ()
 
@@ -186,7 +185,7 @@ def _wanted(meta: list[Any], fingerprint: bytes, value: bytes) -> Wanted:
 def pack_intent(intent: Intent) -> bytes:
     """I."""
     frozen = [[one.method, one.path, dict(one.query)] for one in intent.frozen]
-    use = [intent.vendor_key, intent.first_use, intent.route, intent.open]
+    use = [intent.vendor_key, intent.first_use, intent.open]
     meta = [intent.row, intent.op_id, intent.version, intent.epoch, intent.sent_at, use, frozen]
     return _pack(meta, intent.body_hash, *(one.body for one in intent.frozen))
 
@@ -195,8 +194,8 @@ def unpack_intent(data: bytes) -> Intent:
     """Raises InvalidRow."""
     (row, op_id, version, epoch, sent_at, use, sent), (body_hash, *bodies) = _unpack(data, "intent")
     frozen = tuple(Frozen(how, path, query, body) for (how, path, query), body in zip(sent, bodies, strict=True))
-    vendor_key, first_use, route, is_open = use
-    return Intent(row, op_id, version, body_hash, epoch, sent_at, vendor_key, first_use, route, is_open, frozen)
+    vendor_key, first_use, is_open = use
+    return Intent(row, op_id, version, body_hash, epoch, sent_at, vendor_key, first_use, is_open, frozen)
 
 
 def pack_applied(applied: Applied) -> bytes:

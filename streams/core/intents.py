@@ -23,8 +23,7 @@ def intend(known: Intent | None, wanted: Wanted, sending: Request, nth: int, *, 
 
     `known`: the row's intent so far. `now`: seconds UTC.
     """
-    same = known is not None and known.op_id == wanted.op_id
-    frozen = known.frozen if same and known is not None else ()
+    frozen = known.frozen if known is not None and known.op_id == wanted.op_id else ()
     if wanted.kind is Kind.COMMAND and not (nth < len(frozen) and _is_same(sending, frozen[nth])):
         frozen = (*frozen[:nth], Frozen(sending.method, sending.path, dict(sending.query), sending.body))
     used = known.first_use if known is not None and sending.key and known.vendor_key == sending.key else 0.0
@@ -37,7 +36,6 @@ def intend(known: Intent | None, wanted: Wanted, sending: Request, nth: int, *, 
         sent_at=now,
         vendor_key=sending.key,
         first_use=used or (now if sending.key else 0.0),
-        route=known.route if same and known is not None else "",
         frozen=frozen,
     )
 

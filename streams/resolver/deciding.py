@@ -87,7 +87,7 @@ class Decider:
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
         if code in self._decoded and (said.op is Op.UPSERT or code == _RESERVED):
-            self._check(key, record.value)
+            self._check(code, key, record.value)
         if merging is not None:
             merged = self._merge(shard, merging, before, said, key, record.value, completeness)
             verdict, groups = merged.verdict, merged.groups
@@ -161,11 +161,13 @@ class Decider:
                 "in sluice.yaml and send the dead letters again",
             )
 
-    def _check(self, key: bytes, value: bytes | None) -> None:
-        """Refuse a value that cannot be read before anything is made of it."""
+    def _check(self, code: int, key: bytes, value: bytes | None) -> None:
+        """Refuse what cannot be read before anything is made of it."""
         try:
             self._codec.decode(value or b"")
-        except CodecError as error:
+            if code == _RESERVED:
+                guarding.level_of(key)
+        except ValueError as error:
             raise Unfit("undecodable", f"{key.decode()}: {error}") from error
 
     def _fetch(self, shard: Shard, value: bytes | None) -> None:
@@ -184,7 +186,7 @@ class Decider:
         mine = before.of(said.account)
         if mine is not None and mine.op is Op.UPSERT and said.account not in known:  # what it said was not kept then
             if said.version < mine.version:
-                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None, (), {}, {})
+                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None)
             if completeness == Completeness.PARTIAL:
                 raise Unfit("partial", f"of {key.decode()} some fields came, and what its account said of the others "
                             "was not kept before the policies changed; have the record read again")  # fmt: skip

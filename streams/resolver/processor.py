@@ -206,7 +206,7 @@ class Resolver:
         outcome, row = self._decider.decide(shard, topic, record, fact, key, row or b"")
         if outcome is _WON or outcome is _UNCHANGED:
             # An older event that says what no newer one said wins those fields, and is late all the same.
-            newer_known = version < known_version(row, account)
+            newer_known = code in self._routes.merging and version < known_version(row, account)
             order(shard, topic, record, fact, arrival, row, outcome is _UNCHANGED, newer_known=newer_known)
             self._count(fact, outcome.value)
         else:

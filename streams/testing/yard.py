@@ -67,8 +67,8 @@ VENDORS = (
     Vendor(
         WAREHOUSE,
         "threepl",
-        {"commit_delay": 0.3, "api_token": "fake-warehouse-token"},
-        {"rate": "60", "burst": "60", "poll_interval": "3600", "warehouses": f"HAM1={PLACE}"},
+        {"jitter": 2.4, "api_token": "fake-warehouse-token"},  # some are carried out when we wait no more
+        {"rate": "60", "burst": "60", "max_in_flight": "32", "poll_interval": "3600", "warehouses": f"HAM1={PLACE}"},
         {"api_token": "fake-warehouse-token"},
     ),
 )  # fmt: skip

@@ -69,7 +69,7 @@ class Left(Story):
         self.file.write_text(FILE)
         self.shard = identity.account_partition("acme", "shop", PROFILE.platform)
         frozen = (Frozen("POST", "/fulfilments", {}, b'{"order": 42}'),)
-        intent = Intent(SHIP, "ship-1", 3, b"", 4, NOW / 1e6, "ship-1", NOW / 1e6, "", True, frozen)
+        intent = Intent(SHIP, "ship-1", 3, b"", 4, NOW / 1e6, "ship-1", NOW / 1e6, True, frozen)
         for row, task in {
             SHIP: work(SHIP, Status.PARKED, "outcome_unknown", self.task("ship-1")),
             CANCEL: work(CANCEL, Status.PARKED, "outcome_unknown", self.task("cancel-1")),

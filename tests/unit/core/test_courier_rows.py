@@ -11,10 +11,18 @@ from streams.core import courier_rows as rows
 from streams.core.desired import NEVER, Applied, Status, Task
 from tests.unit.core.test_desired import command, wanted
 
+SENT = rows.Frozen("POST", "/x", {"a": "b"}, b"\x00")
 EXAMPLES: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], Any]] = [
     (rows.pack_task, rows.unpack_task, Task(wanted(3), Status.UNKNOWN, 2, 99.5, "outcome_unknown", wanted(4))),
     (rows.pack_task, rows.unpack_task, Task(command("ship-1"), Status.PARKED, 7, NEVER, "outcome_unknown")),
     (rows.pack_intent, rows.unpack_intent, rows.Intent("row", "op|1", 3, b"\x00\xff" * 8, 5, 1772366400.25)),
+    (
+        rows.pack_intent,
+        rows.unpack_intent,
+        rows.Intent(
+            "row", "op", 3, b"\x00" * 16, 5, 2.5, "key", 1.5, False, (rows.Frozen("POST", "/x", {"a": "b"}, b"\x00"),)
+        ),
+    ),
     (rows.pack_applied, rows.unpack_applied, Applied(3, frozenset({"amount"}), b"\x00" * 8, 17)),
     (rows.pack_cursor, rows.unpack_cursor, rows.Cursor({"page": 2, "at": "x"}, 4, 1.5, 0.0, open=True)),
     (rows.pack_snapshot, rows.unpack_snapshot, rows.Snapshot(b"\x01" * 16, 5 << 44 | 9)),
