@@ -13,7 +13,7 @@ import orjson
 
 from connectors.kit import golden
 from schemas import identity
-from schemas.codec import Codec, Record
+from schemas.codec import Codec
 from schemas.entities import EntityType, Op
 from streams.core.entity import Contribution, Entity
 from streams.core.policy import Tax
@@ -30,13 +30,13 @@ class Winner:
     """The winning record of an entity, decoded at most once however many flows look into it. `value`: None when it is
     deleted, or was not kept."""
 
-    def __init__(self, codec: Codec, value: bytes | None, record: Record | None = None) -> None:
+    def __init__(self, codec: Codec, value: bytes | None, record: Mapping[str, Any] | None = None) -> None:
         self._codec = codec
         self.value = value
         self._record = record
 
     @property
-    def record(self) -> Record:
+    def record(self) -> Mapping[str, Any]:
         """Raises CodecError."""
         if self._record is None:
             self._record = self._codec.decode(self.value or b"")
@@ -80,7 +80,7 @@ def _priced(codec: Codec, rule: Tax, entity: Entity, held: Winner, to: Mapping[b
     return made
 
 
-def _in_basis(record: Record, basis: str, rule: Tax) -> dict[str, Any]:
+def _in_basis(record: Mapping[str, Any], basis: str, rule: Tax) -> dict[str, Any]:
     names = [name for name in ("amount", "compare_at") if record.get(name) is not None]
     return {**record, **{name: converted(record[name], basis, rule) for name in names}}
 
