@@ -47,8 +47,8 @@ class Aimd:
         """Nothing is known that would forbid any request for ever."""
         return True
 
-    def ready_at(self, now: float, cost: float) -> float:
-        """Earliest time a request may start; inf: not before something is settled."""
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
+        """Earliest time a request may start, urgent or not; inf: not before something is settled."""
         return max(self._gate.opens_at(now), self._next)
 
     def start(self, now: float, cost: float) -> None:

@@ -41,15 +41,17 @@ class Buckets:
         """Whether a request of this cost can ever start."""
         return all(pacer.admits(one) for _, pacer, one in self._each(cost, charges))
 
-    def ready_at(self, now: float, cost: float, charges: Mapping[str, float] = NONE) -> float:
+    def ready_at(self, now: float, cost: float, urgent: bool = False, charges: Mapping[str, float] = NONE) -> float:
         """Earliest time all buckets have room; see Pacer."""
-        return self.tightest(now, cost, charges)[0]
+        return self.tightest(now, cost, charges, urgent)[0]
 
-    def tightest(self, now: float, cost: float, charges: Mapping[str, float] = NONE) -> tuple[float, str]:
+    def tightest(
+        self, now: float, cost: float, charges: Mapping[str, float] = NONE, urgent: bool = False
+    ) -> tuple[float, str]:
         """Earliest time all buckets have room, and the bucket that has it last."""
-        at, name = self._pacers[OWN].ready_at(now, cost), OWN
+        at, name = self._pacers[OWN].ready_at(now, cost, urgent), OWN
         for other, pacer, one in self._each(cost, charges):
-            if other != OWN and (ready := pacer.ready_at(now, one)) > at:
+            if other != OWN and (ready := pacer.ready_at(now, one, urgent)) > at:
                 at, name = ready, other
         return at, name
 
@@ -84,6 +86,11 @@ class Buckets:
     def block(self, until: float) -> None:
         """Nothing starts before `until`."""
         self._pacers[OWN].block(until)
+
+    @property
+    def blocked_until(self) -> float:
+        """The end of the longest block of the account's own bucket; 0 when there never was one."""
+        return self._pacers[OWN].snapshot()["blocked_until"]
 
     def snapshot(self) -> dict[str, float]:
         """The numbers of the account's own bucket, and `name/number` of each other one."""

@@ -25,7 +25,7 @@ class Concurrent:
         """Whether a request that takes `cost` places can ever start."""
         return cost <= max(1.0, self._most)
 
-    def ready_at(self, now: float, cost: float) -> float:
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
         """Now, or at the end of a block, when there is a place; inf: not before something is settled, or never."""
         taken = self._gate.in_flight_cost
         fits = taken <= 0.0 or taken + cost <= math.floor(self._limit + _EPSILON)

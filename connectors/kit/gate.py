@@ -9,6 +9,7 @@ from connectors.kit.contract import Feedback
 
 FIRST_PAUSE = 1.0  # seconds after a refusal without Retry-After (shopify.dev/docs/api/usage/limits: back off 1 s)
 LONGEST_PAUSE = 60.0  # seconds
+URGENT_SHARE = 0.25  # of a reserve that urgent requests leave in the bucket as well
 
 
 class Outcome(StrEnum):

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.kit.contract import Feedback
-from connectors.kit.gate import Gate, Outcome, charged, is_refusal
+from connectors.kit.gate import URGENT_SHARE, Gate, Outcome, charged, is_refusal
 
 _SLOWER = 0.7  # of the rate after a refusal (botocore's adaptive mode)
 _SLOWEST = 0.05  # of the configured rate
 _RECOVERY = 0.02  # of the configured rate, per second
+_RESERVE_SHARE, _RESERVE_SECONDS = 0.125, 0.25  # of the burst, but no more than so much refill, is kept back
 _LONGEST_HISTORY = 4096  # requests; reached only when some are never settled
 
 
@@ -27,13 +28,15 @@ class Gcra:
 
     Never starts more than `rate` * window + `burst` units in any window, counted at their actual cost. A refund is
     granted only as far as the bucket would hold it had the actual cost been known at the start: the requests since
-    the oldest unsettled one are replayed. A request dearer than expected is paid afterwards. Refusals slow it down
+    the oldest unsettled one are replayed. A reserve is kept for urgent requests, and because requests that leave evenly
+    arrive unevenly. A request dearer than expected is paid afterwards. Refusals slow it down
     (AIMD) below the configured rate, never above it.
     """
 
     def __init__(self, rate: float, burst: float, max_in_flight: int = 16) -> None:
         self._rate = rate
         self._burst = burst
+        self._reserve = min(_RESERVE_SHARE * burst, _RESERVE_SECONDS * rate)
         self._gate = Gate(max_in_flight)
         self._base = -math.inf  # arrival time before the first of `_charges`
         self._tat = -math.inf
@@ -47,11 +50,12 @@ class Gcra:
         """Whether a request of this cost can ever start."""
         return cost <= self._burst
 
-    def ready_at(self, now: float, cost: float) -> float:
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
         """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
         if not self.admits(cost):
             return math.inf
-        return max(self._gate.opens_at(now), self._next, self._tat + (cost - self._burst) / self._rate)
+        kept = min(self._reserve * (URGENT_SHARE if urgent else 1.0), self._burst - cost)
+        return max(self._gate.opens_at(now), self._next, self._tat + (cost + kept - self._burst) / self._rate)
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""

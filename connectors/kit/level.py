@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping
 
 from connectors.kit.contract import Feedback
-from connectors.kit.gate import Gate, Outcome, charged, is_refusal, usable
+from connectors.kit.gate import URGENT_SHARE, Gate, Outcome, charged, is_refusal, usable
 from connectors.kit.trend import Trend
 
 DRAIN = 1.0  # seconds over which what stands above the reserve is spent
 RESERVE_SHARE = 0.125  # of the limit kept back for others and for what we do not see ...
 RESERVE_SECONDS = 1.0  # ... but no more than this much refill
 _LEAST_REFILL = 0.1  # of the advertised rate: without a request nothing new is learnt, so never wait for ever
+_JITTER = 0.5  # of the reserve is kept by our own account too: what leaves evenly arrives unevenly
 _DRIFT_AFTER = 2.0  # seconds the API must report more than our account before the account is raised
 _DISTRUST = 10.0  # seconds a level is not believed after a refusal it did not explain; doubles up to ...
 _LONGEST_DISTRUST = 640.0
@@ -55,17 +56,20 @@ class LevelFeedback:
         """Whether a request of this cost can ever start."""
         return cost <= self._limit
 
-    def ready_at(self, now: float, cost: float) -> float:
-        """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
+        """Earliest time a request of `cost` may start; inf: not before something is settled, or never. An urgent one
+        may use most of the reserve, and is not spaced."""
         opens = self._gate.opens_at(now)
         if self._level is None:
             return math.inf if self._gate.in_flight else opens
         if not self.admits(cost):
             return math.inf
         level, account = self._readings(now)
-        by_level = now + (min(self._limit, cost + self.reserve) - level) / self._net
-        by_account = now + (cost - account) / self._rate
-        return max(opens, by_level, by_account, self._spaced(min(level, account)))
+        kept = self.reserve * (URGENT_SHARE if urgent else 1.0)
+        by_level = now + (min(self._limit, cost + kept) - level) / self._net
+        by_account = now + (min(self._limit, cost + kept * _JITTER) - account) / self._rate
+        spaced = -math.inf if urgent else self._spaced(min(level, account))
+        return max(opens, by_level, by_account, spaced)
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""

@@ -31,9 +31,10 @@ class Pacer(Protocol):
         """Whether a request of this cost can ever start; False when it is larger than the bucket."""
         ...
 
-    def ready_at(self, now: float, cost: float) -> float:
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
         """Earliest time a request of `cost` may start, if nothing else happens before; ask again then, and after
-        every settle. inf: not before something is settled, or never when `admits` says so."""
+        every settle. inf: not before something is settled, or never when `admits` says so. `urgent`: it may use what
+        is kept back from other requests."""
         ...
 
     def start(self, now: float, cost: float) -> None:

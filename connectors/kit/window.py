@@ -57,11 +57,12 @@ class Window:
         """Whether a request of this cost can ever start."""
         return cost <= self._limit
 
-    def ready_at(self, now: float, cost: float) -> float:
-        """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
+    def ready_at(self, now: float, cost: float, urgent: bool = False) -> float:
+        """Earliest time a request of `cost` may start; inf: not before something is settled, or never. An urgent one
+        does not wait for its part of the day."""
         if not self.admits(cost):
             return math.inf
-        return max(self._gate.opens_at(now), self._by_account(now, cost), self._by_report(now, cost))
+        return max(self._gate.opens_at(now), self._by_account(now, cost), self._by_report(now, cost, urgent))
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""
@@ -153,13 +154,15 @@ class Window:
 
     # -- the API's account
 
-    def _by_report(self, now: float, cost: float) -> float:
+    def _by_report(self, now: float, cost: float, urgent: bool) -> float:
         if self._ends <= now:
             return math.inf if self._told and self._gate.in_flight else now
         if self._probe and self._gate.in_flight:
             return math.inf
         if cost > self._left + _ROUNDING * self._limit:
             return self._ends if self._told else self._regained(cost - self._left)
+        if urgent:
+            return now
         return max(now, self._due(now, cost + (self._limit - self._left if self._told else self._mine)))
 
     def _regained(self, missing: float) -> float:

@@ -1,34 +1,45 @@
-"""What to do next within one bucket: lanes with floors, fair shares within a lane, due times. Pure.
+"""What to do next within one bucket: lanes with floors, fair shares within a lane, due times, hours, holds. Pure.
 
 Lanes are served most urgent first, but a lane with a backlog always gets its floor of the cost served (normal 20 %,
-bulk 10 %), so nothing starves and what a lane does not use, the others borrow. Within a lane, deficit round robin over
-shares in units of cost. Every operation is O(log n) or better.
+bulk 10 %, which leaves 70 % to high), so nothing starves and what a lane does not use, the others borrow. Within a lane
+turns are fair by cost (streams.core.fair). Work can be held back without hindering other work: an endpoint class whose
+breaker is open, a lane or a flow outside its hours, bulk work while live work has not caught up. Every operation is
+O(log n) or better.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import count
 
+from connectors.kit.errors import Misconfigured
 from schemas.entities import Lane
+from streams.core.fair import Fair, Node
+from streams.core.hours import Hours
 
-FLOORS: Mapping[Lane, float] = {Lane.NORMAL: 0.2, Lane.BULK: 0.1}
+FLOORS: Mapping[Lane, float] = {Lane.HIGH: 0.7, Lane.NORMAL: 0.2, Lane.BULK: 0.1}
 AGE_AFTER = 300.0  # in seconds; bulk work that waited longer moves up to normal
 _ROUNDING = 1e-9
+_BULK = "\x00bulk"  # the gate of bulk work that has not aged
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One piece of work. `share`: whom it is fair to; `cost`: expected charge in the bucket's units; `due`: seconds."""
+    """One piece of work. `share`: whom it is fair to; `cost`: expected charge in the bucket's units; `due`: seconds;
+    `group`: what it can be held with (an endpoint class); `owner`: the tenant or account, where several use one
+    bucket: fairness is first between owners, then between an owner's shares."""
 
     key: str
     lane: Lane
     share: str
     cost: float = 1.0
     due: float = 0.0
+    group: str = ""
+    owner: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,65 +49,33 @@ class _Entry:
     alive: bool = True
 
 
-@dataclass(slots=True)
-class _LaneQueue:
-    """Deficit round robin (Shreedhar and Varghese, 1995); the quantum is the highest cost seen, so a visit serves."""
-
-    queues: dict[str, deque[_Entry]] = field(default_factory=dict)
-    order: deque[str] = field(default_factory=deque)
-    deficit: dict[str, float] = field(default_factory=dict)
-    quantum: float = 1.0
-    visiting: bool = False
-
-    def push(self, entry: _Entry) -> None:
-        share = entry.item.share
-        if share not in self.queues:
-            self.queues[share] = deque()
-            self.deficit[share] = 0.0
-            self.order.append(share)
-        self.queues[share].append(entry)
-        self.quantum = max(self.quantum, entry.item.cost)
-
-    def head(self) -> _Entry | None:
-        while self.order:
-            share = self.order[0]
-            queue = self.queues[share]
-            while queue and not queue[0].alive:
-                queue.popleft()
-            if not queue:
-                self._forget(share)
-            elif self._may_serve(share, queue[0].item.cost):
-                return queue[0]
-            else:
-                self.order.rotate(-1)
-                self.visiting = False
-        return None
-
-    def pop(self, entry: _Entry) -> None:
-        share = entry.item.share
-        self.queues[share].popleft()
-        self.deficit[share] -= entry.item.cost
-
-    def _may_serve(self, share: str, cost: float) -> bool:
-        if not self.visiting:
-            self.deficit[share] += self.quantum
-            self.visiting = True
-        return self.deficit[share] + _ROUNDING >= cost
-
-    def _forget(self, share: str) -> None:
-        self.order.popleft()
-        del self.queues[share], self.deficit[share]
-        self.visiting = False
-
-
 class Schedule:
-    """The work of one bucket. Time is an argument, in seconds, and never goes back."""
+    """The work of one bucket. Time is an argument, in seconds (UTC where there are hours), and never goes back.
 
-    def __init__(self, *, age_after: float = AGE_AFTER) -> None:
+    `floors`: least share of the cost served that a lane gets while it has work; the most urgent lane gets what the
+    others leave. `hours`: by lane or share (flow) when its work may run; it is kept to, however old the work is.
+    """
+
+    def __init__(
+        self,
+        *,
+        age_after: float = AGE_AFTER,
+        floors: Mapping[Lane, float] = FLOORS,
+        hours: Mapping[str, Hours] | None = None,
+    ) -> None:
+        if min(floors.values(), default=0.0) < 0.0 or sum(floors.values()) > 1.0 + _ROUNDING:
+            raise Misconfigured(f"lane floors {dict(floors)} must be shares that add up to 1 at most")
         self._age_after = age_after
+        self._floors = {lane: floors[lane] for lane in list(Lane)[1:] if floors.get(lane)}
+        self._hours = dict(hours or {})
+        self._prices: dict[str, float] = {}
+        self._holds: dict[str, float] = {}
+        self._held: dict[Node[_Entry], tuple[Lane, float]] = {}
+        self._wake_at = math.inf
+        self._now = -math.inf
         self._entries: dict[str, _Entry] = {}
-        self._lanes = {lane: _LaneQueue() for lane in Lane}
-        self._credit = dict.fromkeys(FLOORS, 0.0)
+        self._lanes = {lane: Fair[_Entry](_is_alive, self._gate(lane)) for lane in Lane}
+        self._credit = dict.fromkeys(self._floors, 0.0)
         self._due: list[tuple[float, int, _Entry]] = []
         self._ageing: deque[tuple[float, _Entry]] = deque()
         self._sequence = count()
@@ -108,10 +87,10 @@ class Schedule:
         return key in self._entries
 
     def put(self, item: Item) -> None:
-        """Add work, or replace what waits under its key; with lane and share unchanged it keeps its place."""
+        """Add work, or replace what waits under its key; with lane, share and group unchanged it keeps its place."""
         known = self._entries.get(item.key)
         if known is not None:
-            if known.waiting_in is not None and (known.item.lane, known.item.share) == (item.lane, item.share):
+            if known.waiting_in is not None and _place(known.item) == _place(item):
                 return
             known.alive = False
         entry = self._entries[item.key] = _Entry(item)
@@ -123,11 +102,15 @@ class Schedule:
         if entry is not None:
             entry.alive = False
 
+    def price(self, share: str, cost: float) -> None:
+        """All work of this share, whatever it was put with, is expected to cost so much."""
+        self._prices[share] = cost
+
     def peek(self, now: float) -> Item | None:
-        """What `take` would return now."""
+        """What `take` would return now, at the price of its share."""
         self._admit(now)
         chosen = self._choose()
-        return None if chosen is None else chosen[1].item
+        return None if chosen is None else self._priced(chosen[2].item)
 
     def take(self, now: float) -> Item | None:
         """Remove and return the next work that is due, or None."""
@@ -135,20 +118,75 @@ class Schedule:
         chosen = self._choose()
         if chosen is None:
             return None
-        lane, entry = chosen
-        self._lanes[lane].pop(entry)
-        self._charge(lane, entry.item.cost)
+        lane, node, entry = chosen
+        item = self._priced(entry.item)
+        self._charge(lane, item.cost)
+        self._lanes[lane].pop(node, item.cost)
         entry.alive = False
-        del self._entries[entry.item.key]
-        return entry.item
+        del self._entries[item.key]
+        return item
 
     def next_due(self) -> float | None:
-        """When the earliest work that is not yet due becomes due; None when there is none."""
+        """When work that is not due, or held, can next be taken; None when there is none or only `release` can tell."""
         while self._due and not self._due[0][2].alive:
             heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+        at = min(self._due[0][0] if self._due else math.inf, self._wake_at)
+        return at if math.isfinite(at) else None
+
+    # -- holding back
+
+    def hold(self, group: str, until: float) -> None:
+        """Work of this group is not taken before `until` (inf: before `release`); other work goes on."""
+        self._holds[group] = until
+
+    def release(self, group: str) -> None:
+        """Work of this group may be taken again."""
+        if self._holds.pop(group, None) is not None:
+            self._wake(lambda node, _: group in node.gates)
+
+    @property
+    def bulk_admitted(self) -> bool:
+        """Whether bulk work is taken at all; while it is not, only what has aged is."""
+        return _BULK not in self._holds
+
+    @bulk_admitted.setter
+    def bulk_admitted(self, admitted: bool) -> None:
+        if admitted:
+            self.release(_BULK)
+        else:
+            self.hold(_BULK, math.inf)
+
+    def _gate(self, lane: Lane) -> Callable[[Node[_Entry]], bool]:
+        def may_run(node: Node[_Entry]) -> bool:
+            if not self._holds and not self._hours:
+                return True
+            opens = max(map(self._opens_at, node.gates))
+            if opens <= self._now:
+                return True
+            self._held[node] = lane, opens
+            self._wake_at = min(self._wake_at, opens)
+            return False
+
+        return may_run
+
+    def _opens_at(self, gate: str) -> float:
+        held = self._holds.get(gate, -math.inf)
+        hours = self._hours.get(gate)
+        return held if hours is None else max(held, hours.opens_at(self._now))
+
+    def _wake(self, which: Callable[[Node[_Entry], float], bool]) -> None:
+        for node, (lane, opens) in list(self._held.items()):
+            if which(node, opens):
+                del self._held[node]
+                self._lanes[lane].wake(node)
+        self._wake_at = min((opens for _, opens in self._held.values()), default=math.inf)
+
+    # -- choosing
 
     def _admit(self, now: float) -> None:
+        self._now = now
+        if self._wake_at <= now:
+            self._wake(lambda _, opens: opens <= now)
         while self._due and self._due[0][0] <= now:
             entry = heapq.heappop(self._due)[2]
             if entry.alive:
@@ -167,21 +205,38 @@ class Schedule:
         self._enqueue(renewed, Lane.NORMAL)
 
     def _enqueue(self, entry: _Entry, lane: Lane) -> None:
+        item = entry.item
         entry.waiting_in = lane
-        self._lanes[lane].push(entry)
+        gates = (item.group, item.share, item.lane.value, *((_BULK,) if lane is Lane.BULK else ()))
+        self._lanes[lane].push((item.owner, item.share, f"{item.lane.value}{item.group}"), gates, entry)
 
-    def _choose(self) -> tuple[Lane, _Entry] | None:
-        heads = {lane: head for lane, queue in self._lanes.items() if (head := queue.head()) is not None}
+    def _choose(self) -> tuple[Lane, Node[_Entry], _Entry] | None:
+        heads = {lane: head for lane, fair in self._lanes.items() if fair.waits and (head := fair.head()) is not None}
         for lane in self._credit:
             if lane not in heads:
                 self._credit[lane] = 0.0
-            elif self._credit[lane] + _ROUNDING >= heads[lane].item.cost:
-                return lane, heads[lane]
-        return next(iter(heads.items()), None)
+            elif self._credit[lane] + _ROUNDING >= self._cost(heads[lane][1].item):
+                return lane, *heads[lane]
+        return next(((lane, *head) for lane, head in heads.items()), None)
+
+    def _cost(self, item: Item) -> float:
+        return self._prices.get(item.share, item.cost)
+
+    def _priced(self, item: Item) -> Item:
+        cost = self._cost(item)
+        return item if cost == item.cost else replace(item, cost=cost)
 
     def _charge(self, served: Lane, cost: float) -> None:
-        for lane, floor in FLOORS.items():
-            if self._lanes[lane].order:
+        for lane, floor in self._floors.items():
+            if self._lanes[lane].waits:
                 self._credit[lane] += floor * cost
         if served in self._credit:
             self._credit[served] = max(self._credit[served] - cost, 0.0)
+
+
+def _is_alive(entry: _Entry) -> bool:
+    return entry.alive
+
+
+def _place(item: Item) -> tuple[str, ...]:
+    return item.lane, item.share, item.group, item.owner

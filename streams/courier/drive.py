@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.kit.contract import Feedback, Flow, Request, Response
@@ -40,9 +40,15 @@ class Driver:
         self, line: Line, flow: Flow, request: Request, trip: Trip, before_write: BeforeWrite
     ) -> Request | _Result:
         """One request and its reply, and what the flow makes of it."""
+        guess, request = request.cost, _priced(line, request)
         response = await self._exchange(line, request, trip, before_write)
+        seconds = (response.received_at - response.started_at) / 1e6
+        trip.slowest = max(trip.slowest, seconds)
         feedback = self._setup.destination.feedback(request, response)
-        self._settle(line, request, feedback, _outcome(response, feedback))
+        outcome = _outcome(response, feedback)
+        self._settle(line, request, feedback, outcome, seconds)
+        if outcome is Outcome.ANSWERED:
+            line.costs.charged(request.operation, guess, feedback.cost)
         error: Exception | None = None
         try:
             step = _advance(flow, response)
@@ -52,20 +58,19 @@ class Driver:
             error = raised
             raise
         finally:
-            seconds = (response.received_at - response.started_at) / 1e6
             call = Call(request, response.status, response.started_at, seconds, feedback, error)
             self._outbox.call(line.account, trip, call)
 
     async def _exchange(self, line: Line, request: Request, trip: Trip, before_write: BeforeWrite) -> Response:
         """Admit, prepare, send. Whatever happens, the bucket is settled."""
-        if not line.pacer.admits(request.cost):
+        if not line.pacer.admits(request.cost, request.charges):
             raise Invalid(f"{request.operation} costs {request.cost:g}, more than the bucket of {line.reference} holds")
-        await line.admit(request.cost)
+        await line.admit(request.cost, request.charges, trip.lane)
         if not trip.calls:
             self._setup.recorder.waited(trip.lane.value, self._setup.waiter.now() - trip.ticket.due)
         trip.calls += 1
         trip.cost += request.cost
-        trip.ticket.charged()
+        trip.ticket.charged(request.charges)
         at, started = self._setup.clock.now(), self._setup.waiter.now()
         outcome = Outcome.NOT_SENT
         try:
@@ -89,8 +94,11 @@ class Driver:
         trip.received_at = response.received_at
         return response
 
-    def _settle(self, line: Line, request: Request, feedback: Feedback | None, outcome: Outcome) -> None:
-        line.pacer.settle(self._setup.waiter.now(), request.cost, feedback, outcome)
+    def _settle(
+        self, line: Line, request: Request, feedback: Feedback | None, outcome: Outcome, seconds: float | None = None
+    ) -> None:
+        now = self._setup.waiter.now()
+        line.pacer.settle(now, request.cost, feedback, outcome, request.charges, seconds)
         line.notify()
 
 
@@ -99,6 +107,12 @@ class _Result:
     """What a flow returned."""
 
     value: Any
+
+
+def _priced(line: Line, request: Request) -> Request:
+    """The request with the cost its kind was charged so far, unless the bucket could never hold that."""
+    cost = line.costs.expected(request.operation, request.cost)
+    return replace(request, cost=cost) if line.pacer.admits(cost, request.charges) else request
 
 
 def _advance(flow: Flow, response: Response | None) -> Request | _Result:

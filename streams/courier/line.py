@@ -1,13 +1,18 @@
-"""One account's line of work: its bucket, its schedule, and the loop that starts what may start."""
+"""One account's line of work: its buckets, its schedule, and the loop that starts what may start."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import count
 
-from connectors.kit import pacing
+from connectors.kit.buckets import NONE, OWN, Buckets
 from connectors.kit.contract import Account, Budget
+from connectors.kit.costs import Costs
+from schemas import identity
 from schemas.entities import Lane
 from streams.core.breaker import Breaker
 from streams.core.schedule import Item, Schedule
@@ -16,38 +21,47 @@ from streams.courier.setup import reference
 from streams.courier.waiter import Waiter
 
 _LEARNING = 0.2  # weight of the newest cost in the estimate
+_RANKS: Mapping[Lane, int] = {lane: rank for rank, lane in enumerate(Lane)}
+_NOBODY = len(_RANKS)
 Start = Callable[[Item, "Ticket"], None]
 
 
 class Line:
-    """All requests of the account pass `admit`: first in, first out, and before anything new is started.
+    """All requests of the account pass `admit`: by lane, first in, first out, and before anything less urgent starts.
 
     `running` counts pieces of work, `opening` those that have not yet been charged to the bucket: as long as there are
-    any, the bucket's level says nothing about whether more may start.
+    any, the bucket's level says nothing about whether more may start. `breaker` is the account's own; those of its
+    endpoint classes are in `breakers`.
     """
 
-    def __init__(self, account: Account, budget: Budget, waiter: Waiter) -> None:
+    def __init__(self, account: Account, budget: Budget, waiter: Waiter, schedule: Schedule | None = None) -> None:
         self.account = account
         self.reference = reference(account.tenant, account.id)
-        self.pacer = pacing.make(budget)
-        self.schedule = Schedule()
+        self.pacer = Buckets(budget)
+        self.schedule = schedule or Schedule()
         self.breaker = Breaker()
+        self.breakers: dict[str, Breaker] = {}
+        self.costs = Costs()
         self.reads = ReadGate()
         self.running = 0
-        self._opening = 0
-        self._waiting = 0
+        self._running: Counter[str] = Counter()  # by endpoint class
+        self._opening: list[int] = []  # ranks of lanes
+        self._waiting: list[tuple[int, int]] = []  # rank and number of who waits to be admitted, a heap
         self._places = budget.max_in_flight
         self._waiter = waiter
-        self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._numbers = count()
         self._costs: dict[str, float] = {}
+        self._charges: dict[str, Mapping[str, float]] = {}
+        self._short: dict[str, float] = {}  # bucket -> until when more urgent work waits for it
+        self._paced: set[str] = set()  # classes held for want of a bucket
         self._due: dict[str, float] = {}
 
     def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
         """Schedule a piece of work; `share`: what it is fair against within its lane."""
         now = self._waiter.now()
         self._due[key] = due if due > now else min(now, self._due.get(key, now))
-        self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due))
+        self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due, endpoint_class(key, share)))
         self.notify()
 
     def notify(self) -> None:
@@ -59,10 +73,24 @@ class Line:
         """What a piece of work of this share asked for in the end."""
         if cost > 0:
             self._costs[share] = (1 - _LEARNING) * self._costs.get(share, cost) + _LEARNING * cost
+            self.schedule.price(share, self._costs[share])
 
     def blocked(self, now: float) -> float:
         """Seconds until a Retry-After, a pause or an open breaker ends; 0 when there is none."""
-        return max(0.0, self.pacer.snapshot()["blocked_until"] - now, self.breaker.open_until - now)
+        everywhere = min((one.open_until for one in self.breakers.values()), default=0.0)
+        return max(0.0, self.pacer.blocked_until - now, self.breaker.open_until - now, everywhere - now)
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing goes on, at the account or in any class that was called; empty while something does."""
+        reasons = [one.reason for one in self.breakers.values()]
+        return self.breaker.reason or (reasons[0] if reasons and all(reasons) else "")
+
+    def breaker_of(self, group: str) -> Breaker:
+        """The breaker of an endpoint class."""
+        return self.breakers.setdefault(group, Breaker())
+
+    # -- the loop
 
     async def loop(self, start: Start) -> None:
         """Start work for ever, as late as possible, so that what is urgent overtakes until the last moment."""
@@ -73,63 +101,159 @@ class Line:
 
     def _start_ready(self, start: Start) -> float:
         """Start what may start. Returns when to look again."""
+        self._let_go()
         while True:
             now = self._waiter.now()
-            if self._opening or self._waiting or self.running >= self._places:
+            places = self.breaker.places(now, self._places)
+            if self.running >= places:
                 return math.inf
             open_at = self.breaker.opens_at(now, self.running)
             if open_at > now:
                 return open_at
             item = self.schedule.peek(now)
             if item is None:
-                due = self.schedule.next_due()
-                return math.inf if due is None else due
-            ready = self.pacer.ready_at(now, item.cost) if self.pacer.admits(item.cost) else now
+                return self._next_due()
+            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and self.running >= _kept(places)):
+                return math.inf
+            if self._held(item, now):
+                continue
+            ready = self._ready_at(item, now)
             if ready > now:
-                due = self.schedule.next_due()
-                return ready if due is None else min(ready, due)
-            self.schedule.take(now)
-            self.running += 1
-            self._opening += 1
-            start(item, Ticket(self, self._due.pop(item.key, now)))
+                return min(ready, self._next_due())
+            if ready == now:
+                self._begin(item, now, start)
 
-    async def admit(self, cost: float) -> None:
-        """Wait for the bucket, then charge it. The caller settles the pacer exactly once afterwards."""
-        self._waiting += 1
+    def _begin(self, item: Item, now: float, start: Start) -> None:
+        self.schedule.take(now)
+        self.running += 1
+        self._running[item.group] += 1
+        self._opening.append(_RANKS[item.lane])
+        start(item, Ticket(self, item, self._due.pop(item.key, now)))
+
+    def _next_due(self) -> float:
+        due = self.schedule.next_due()
+        return math.inf if due is None else due
+
+    def _urgent(self) -> int:
+        """The most urgent of those that were started and have still to be charged."""
+        waiting = self._waiting[0][0] if self._waiting else _NOBODY
+        return min(min(self._opening, default=_NOBODY), waiting)
+
+    def _held(self, item: Item, now: float) -> bool:
+        """Whether the item's class has to wait for its breaker; then other work goes on."""
+        breaker, running = self.breakers.get(item.group), self._running[item.group]
+        if breaker is None:
+            return False
+        until = breaker.opens_at(now, running)
+        if running >= breaker.places(now, self._places):
+            until = math.inf
+        if until > now:
+            self.schedule.hold(item.group, until)
+        return until > now
+
+    def _ready_at(self, item: Item, now: float) -> float:
+        """When the buckets have room. When it is a named one that has none, the item's class is held, so that what is
+        not charged to that bucket goes on (-inf: look at the next item); less urgent work must not empty it."""
+        if not self.pacer.admits(item.cost):
+            return now
+        charges = self._charges.get(item.share, NONE)
+        ready, bucket = self.pacer.tightest(now, item.cost, charges, item.lane is Lane.HIGH)
+        claimed = max((until for name, until in self._short.items() if charges.get(name, 1.0) > 0.0), default=now)
+        if bucket == OWN and ready > now:
+            return ready
+        until = max(ready, claimed)
+        if until <= now:
+            return now
+        if ready > now:
+            self._short[bucket] = until
+        self._paced.add(item.group)
+        self.schedule.hold(item.group, until)
+        return -math.inf
+
+    def _let_go(self) -> None:
+        """Holds for want of a bucket are looked at anew: what was settled may have given something back."""
+        for group in self._paced:
+            self.schedule.release(group)
+        self._paced.clear()
+        self._short.clear()
+
+    # -- requests
+
+    async def admit(self, cost: float, charges: Mapping[str, float] = NONE, lane: Lane = Lane.NORMAL) -> None:
+        """Wait for the buckets, then charge them. The caller settles the pacer exactly once afterwards."""
+        place = _RANKS[lane], next(self._numbers)
+        heapq.heappush(self._waiting, place)
         try:
-            async with self._turn:
-                while (ready := self.pacer.ready_at(self._waiter.now(), cost)) > self._waiter.now():
-                    await self._waiter.until(ready, self._changed)
-                self.pacer.start(self._waiter.now(), cost)
+            while True:
+                changed, ready = self._changed, math.inf
+                if self._waiting[0] == place:
+                    ready = self.pacer.ready_at(self._waiter.now(), cost, lane is Lane.HIGH, charges)
+                    if ready <= self._waiter.now():
+                        break
+                await self._waiter.until(ready, changed)
+            self.pacer.start(self._waiter.now(), cost, charges)
         finally:
-            self._waiting -= 1
+            self._waiting.remove(place)
+            heapq.heapify(self._waiting)
+            self.notify()
 
-    def charged(self) -> None:
-        """A piece of work was charged to the bucket, or waits for something else."""
-        self._opening -= 1
+    def charged(self, item: Item, charges: Mapping[str, float] | None) -> None:
+        """A piece of work was charged to the bucket (so much to the named ones), or waits for something else."""
+        self._opening.remove(_RANKS[item.lane])
+        if charges is not None:
+            self._charges[item.share] = charges
         self.notify()
 
-    def ended(self) -> None:
+    def ended(self, item: Item) -> None:
         """A piece of work gave its place back."""
         self.running -= 1
+        self._running[item.group] -= 1
+        self.schedule.release(item.group)
         self.notify()
 
 
 class Ticket:
     """The place one piece of work takes in its line. `due`: since when it could have run, seconds UTC."""
 
-    def __init__(self, line: Line, due: float) -> None:
+    def __init__(self, line: Line, item: Item, due: float) -> None:
         self._line = line
+        self._item = item
         self.due = due
         self._uncharged = True
 
-    def charged(self) -> None:
+    @property
+    def group(self) -> str:
+        """The endpoint class of this work."""
+        return self._item.group
+
+    def charged(self, charges: Mapping[str, float] | None = None) -> None:
         """The bucket's level now accounts for this work, or the work waits for something else. Idempotent."""
         if self._uncharged:
             self._uncharged = False
-            self._line.charged()
+            self._line.charged(self._item, charges)
 
     def ended(self) -> None:
         """Give the place back."""
         self.charged()
-        self._line.ended()
+        self._line.ended(self._item)
+
+
+def _kept(places: int) -> int:
+    """Places that work below the high lane may take: one in eight stays free, so that slow replies do not stop what is
+    urgent."""
+    return places - places // 8
+
+
+def endpoint_class(key: str, share: str) -> str:
+    """What may fail together: writes of one type, reads of one resource, one poll, one flow's commands.
+
+    `key`: of a row (streams.core.desired.Wanted.row) or of a poll.
+    """
+    if key.startswith("\x01"):
+        return share
+    if key.startswith("\x02"):
+        return f"read:{identity.split(key[1:])[0]}"
+    if key.startswith("\x03"):
+        return f"poll:{key[1:]}"
+    parts = key.split(identity.SEPARATOR, 2)
+    return f"write:{parts[1]}" if len(parts) > 1 else share

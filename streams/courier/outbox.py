@@ -35,7 +35,7 @@ class Trip:
     """One run of a flow: what its calls are recorded as, and what became of it. Times in microseconds UTC.
 
     `wrote`: a request that writes may have left; `carried`: one was answered and the flow went on; `cost`: what its
-    requests expected to be charged.
+    requests expected to be charged; `slowest`: seconds its longest reply took.
     """
 
     ticket: Ticket
@@ -47,6 +47,7 @@ class Trip:
     carried: bool = False
     calls: int = 0
     cost: float = 0.0
+    slowest: float = 0.0
     started_at: int = 0
     received_at: int = 0
 

@@ -189,8 +189,9 @@ def test_the_tightest_bucket_rules_and_is_named() -> None:
     buckets = Buckets(TWO)
     assert buckets.tightest(EPOCH, 1) == (EPOCH, "")
     buckets.start(EPOCH, 1, {"points": 50})
-    assert buckets.tightest(EPOCH, 1, {"points": 10}) == (EPOCH + 2, "points")
-    assert buckets.ready_at(EPOCH, 1, {"points": 0}) == EPOCH
+    assert buckets.tightest(EPOCH, 1, {"points": 10}) == (EPOCH + 2.25, "points")
+    assert buckets.ready_at(EPOCH, 1, charges={"points": 7}) == EPOCH + 1.65
+    assert buckets.ready_at(EPOCH, 1, urgent=True, charges={"points": 7}) < EPOCH + 1.65
 
 
 def test_a_request_is_charged_one_unit_where_it_does_not_say() -> None:
