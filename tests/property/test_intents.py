@@ -88,6 +88,7 @@ class Run:
     versions: Counter[str] = field(default_factory=Counter)
     commands: int = 0
     entity_of: dict[str, str] = field(default_factory=dict)
+    stray: set[str] = field(default_factory=set)
 
     async def begin(self) -> Run:
         self.world = World(max_in_flight=8)
@@ -148,6 +149,7 @@ class Run:
         return self.world.shard.crashed()
 
     def one_open_intent_per_entity(self) -> None:
+        assert not self.stray, "sent without a committed intent"
         shard, held = self.committed(), Counter[str]()
         for row_key, data in shard.rows.scan(rows.INTENT):
             if rows.unpack_intent(data).open:
@@ -160,7 +162,7 @@ class Run:
         if request.writes:
             said = {orjson.loads(one)["op_id"] for one in request.body.split(b"\n")}
             known = [rows.unpack_intent(data) for _, data in self.committed().rows.scan(rows.INTENT)]
-            assert said <= {one.op_id for one in known if one.open}
+            self.stray |= said - {one.op_id for one in known if one.open}  # an assertion would be taken for a defect
 
 
 _FATES: dict[str, Callable[[Shop, Any], None]] = {
