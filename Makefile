@@ -37,8 +37,8 @@ unit: $(READY) ## Unit, property, contract and docs tests, with the coverage gat
 PURE := streams/core/*,schemas/identity.py,schemas/headers.py,schemas/compat.py,schemas/plan.py,connectors/kit/pacing.py,connectors/kit/gcra.py,connectors/kit/level.py,connectors/kit/backoff.py,connectors/kit/signatures.py,connectors/kit/golden.py
 
 .PHONY: integration
-integration: $(READY) ## Integration, end-to-end and chaos tests on a real broker
-	$(BIN)/pytest tests/integration tests/e2e tests/chaos -q
+integration: $(READY) ## Integration, end-to-end and chaos tests on a real broker, and the scored scenarios
+	$(BIN)/pytest tests/integration tests/e2e tests/chaos tests/score -q
 
 .PHONY: deploy
 deploy: $(READY) ## Kubernetes manifests: build, schemas, policies
@@ -79,6 +79,10 @@ chaos-courier: $(READY) ## kill -9 of couriers, replies lost after the fact: KIL
 .PHONY: storm
 storm: $(READY) ## Resolvers join and leave every 2 to 5 s under load: SECONDS=180 SEED=1; the last line is JSON
 	$(BIN)/python -m streams.testing.storm --seconds $(or $(SECONDS),180) --seed $(or $(SEED),1)
+
+.PHONY: score
+score: $(READY) ## The courier's shaping of calls in virtual time, gated: SCENARIO=steady SEED=1; one JSON line per scenario
+	$(BIN)/python -m streams.testing.score --seed $(or $(SEED),1) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 .PHONY: bench
 bench: $(READY) ## A workload on a real broker, checked by the oracle: W=W2a, W=W6, ...; the last line is JSON

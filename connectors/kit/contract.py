@@ -179,11 +179,11 @@ class CanonicalMapping(Protocol):
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request. `path` is relative to the account's base URL; `cost` is the expected charge in the bucket's
-    units; `operation` and `endpoint` name it in metrics and `calls` (no ids in them); `writes` says whether an
-    unanswered request may have changed something. `charges`: the expected charge in each named bucket of the budget
-    (Budget.also); 1 in those it does not name, 0 where this request is not charged. `key`: the idempotency key it
-    carries, so that it is known how long the vendor remembers it; a command's depends on `op_id` alone, a set's on the
-    content as well."""
+    units, 0 for what the vendor does not count; `operation` and `endpoint` name it in metrics and `calls` (no ids in
+    them); `writes` says whether an unanswered request may have changed something. `charges`: the expected charge in
+    each named bucket of the budget (Budget.also); 1 in those it does not name, 0 where this request is not charged.
+    `key`: the idempotency key it carries, so that it is known how long the vendor remembers it; a command's depends on
+    `op_id` alone, a set's on the content as well."""
 
     method: str
     path: str
@@ -191,7 +191,7 @@ class Request:
     endpoint: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # credentials stand here
     query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)  # that of a request for a token holds a secret
     cost: float = 1.0
     writes: bool = False
     charges: Mapping[str, float] = field(default_factory=dict)
@@ -319,12 +319,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something a poller reads. `interval`: seconds between passes. `scan`: no usable date, so every pass reads all
-    and the courier emits what differs from its snapshot."""
+    """Something a poller reads. `interval`: seconds between two passes while they find changes, `longest`: while they
+    find none; 0 means that the interval is fixed. `scan`: no usable date, so every pass reads all and the courier emits
+    what differs from its snapshot."""
 
     name: str
     interval: float
     scan: bool = False
+    longest: float = 0.0
 
 
 class Destination(Protocol):
@@ -371,6 +373,49 @@ class Poller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A credential that ends. `secrets`: laid over the account's own, by name, as long as it lives; `lives_for`:
+    seconds from when it was asked for. Kept in memory only; never log it."""
+
+    secrets: Mapping[str, str] = field(repr=False)
+    lives_for: float
+
+
+class Tokens(Protocol):
+    """Credentials that a platform hands out for a while, as flows."""
+
+    def needed(self, account: Account) -> bool:
+        """Whether this account's requests need a token that has to be asked for; False where its secrets do."""
+        ...
+
+    def acquire(self, account: Account) -> Flow:
+        """Ask for a token. Returns Token. `account` has the secrets of the last token laid over its own, so that a
+        refresh token which came with that one can be used. Nothing of it survives a restart: a vendor that makes a
+        refresh token void when it is used cannot be served without a person.
+
+        Raises Unauthorised when the account may have none, Invalid, Throttled, Unavailable.
+        """
+        ...
+
+
+class Subscriptions(Protocol):
+    """The webhook subscriptions of an account that we keep alive, as flows."""
+
+    def wanted(self, account: Account) -> Mapping[str, Sequence[str]]:
+        """Topics (as `DeliveryFacts.topic`) that are to be subscribed, each with the poller's resources that show what
+        it tells of. Empty where the account's subscriptions are none of our business."""
+        ...
+
+    def listed(self, account: Account) -> Flow:
+        """Returns the set of topics that are subscribed with our address."""
+        ...
+
+    def subscribe(self, account: Account, topic: str) -> Flow:
+        """Make the subscription. Repeatable: where it is there already, nothing is made and nothing raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """One vendor: what it has, None for what it has not.
 
@@ -389,3 +434,5 @@ class Platform:
     check: Callable[[Account], None] | None = None
     clocks: Mapping[EntityType, str] = field(default_factory=dict)
     limits: Sequence[Limit] = ()
+    tokens: Tokens | None = None
+    subscriptions: Subscriptions | None = None

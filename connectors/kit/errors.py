@@ -4,6 +4,7 @@ SluiceError
   Retry                 wait, then the same again
     Throttled           ... not before `retry_after` seconds
     Unavailable         ... the other side is away (connect, timeout, 5xx)
+    Renewed             ... at once: the credential that was refused has been given up for a new one
     Conflict            ... at once: refused for what is held or under way there, by a side that is well
   OutcomeUnknown        the request may have been carried out: verify or repeat by the operation's rule
   Skip                  count it and go on; nothing is lost by it
@@ -55,6 +56,12 @@ class Unavailable(Retry):
     """The other side is away; nothing was carried out."""
 
     reason = "unavailable"
+
+
+class Renewed(Retry):
+    """The credential was refused, nothing was carried out, and a new one is asked for before anything else."""
+
+    reason = "renewed"
 
 
 class Conflict(Retry):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from random import Random
@@ -52,6 +52,7 @@ class Sent:
 
 
 Headers = Callable[[], Mapping[str, str]]
+Answered = Callable[[bool], None]
 
 
 class Deliveries:
@@ -92,14 +93,22 @@ class Deliveries:
     @property
     def wanted(self) -> bool:
         """Whether there is an address to send to and this was started."""
-        return bool(self._options.webhook_url) and self._session is not None
+        return bool(self._options.webhook_url) and self.started
+
+    @property
+    def started(self) -> bool:
+        """Whether anything can be sent."""
+        return self._session is not None
 
     def uuid(self) -> str:
         """A random id."""
         return str(UUID(int=self._random.getrandbits(128), version=4))
 
-    def submit(self, first: Sent, headers: Headers, body: bytes) -> None:
-        """Send one webhook. `headers` is called for every attempt, because a vendor may sign a time stamp."""
+    def submit(
+        self, first: Sent, headers: Headers, body: bytes, url: str = "", answered: Answered | None = None
+    ) -> None:
+        """Send one webhook. `headers` is called for every attempt, because a vendor may sign a time stamp; `url`: where
+        to, instead of the address in the options; `answered`: told after every attempt whether it was accepted."""
         chance = self._random.random
         first.never, disorder = chance() < self._options.never, chance() < self._options.disorder
         delay = chance() * self._options.lateness + (chance() * self._options.disorder_delay if disorder else 0.0)
@@ -107,31 +116,34 @@ class Deliveries:
         self.sent.append(first)
         if first.never:
             return
-        self._spawn(first, headers, body, delay)
+        self._spawn(self._deliver(first, headers, body, delay, url, answered))
         if repeat:
             again = Sent(first.webhook_id, first.topic, first.resource_id, first.triggered_at, duplicate=True)
             self.sent.append(again)
-            self._spawn(again, headers, body, delay + repeat_delay)
+            self._spawn(self._deliver(again, headers, body, delay + repeat_delay, url, answered))
 
-    def _spawn(self, sent: Sent, headers: Headers, body: bytes, delay: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(sent, headers, body, delay))
+    def _spawn(self, delivery: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(delivery)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, sent: Sent, headers: Headers, body: bytes, delay: float) -> None:
+    async def _deliver(
+        self, sent: Sent, headers: Headers, body: bytes, delay: float, url: str, answered: Answered | None
+    ) -> None:
         if delay:
             await asyncio.sleep(delay)
         for attempt in range(self._options.attempts):
             async with self._gate:
-                sent.answers.append(await self._post(headers(), body))
+                sent.answers.append(await self._post(url or self._options.webhook_url, headers(), body))
+            if answered is not None:
+                answered(sent.accepted)
             if sent.accepted:
                 return
             await asyncio.sleep(self._options.retry_delay * min(2**attempt, 32))
 
-    async def _post(self, headers: Mapping[str, str], body: bytes) -> int:
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         assert self._session is not None
         with suppress(aiohttp.ClientError, TimeoutError):
-            url = self._options.webhook_url
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 return response.status
         return 0

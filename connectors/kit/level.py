@@ -17,6 +17,8 @@ _JITTER = 0.5  # of the reserve is kept by our own account too: what leaves even
 _DRIFT_AFTER = 2.0  # seconds the API must report more than our account before the account is raised
 _DISTRUST = 10.0  # seconds a level is not believed after a refusal it did not explain; doubles up to ...
 _LONGEST_DISTRUST = 640.0
+_CATCH_UP = 0.05  # seconds by which a start that came late does not put off those after it
+_ROUNDED = 1.0  # unit: levels are reported as whole ones
 
 
 class LevelFeedback:
@@ -74,9 +76,10 @@ class LevelFeedback:
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""
         self._advance(now)
+        planned = min(now, self._spaced(min(self._readings(now))))
         self._gate.start(cost)
         self._spend(cost)
-        self._last_start, self._last_cost = now, cost
+        self._last_start, self._last_cost = max(planned, now - _CATCH_UP), cost
 
     def settle(self, now: float, cost_expected: float, feedback: Feedback | None, outcome: Outcome) -> None:
         """A request ended: correct its cost, learn what the reply says of the bucket."""
@@ -90,7 +93,7 @@ class LevelFeedback:
         if feedback is not None:
             self._learn(feedback)
         if reported is not None:
-            self._observe(now, reported)
+            self._observe(now, reported, actual)
         if refused:
             self._refused(now, cost_expected, reported)
         elif reported is None and self._level is None and outcome is Outcome.ANSWERED:
@@ -152,15 +155,18 @@ class LevelFeedback:
             self._rate = self._net = rate
             self._trend.restart()
 
-    def _observe(self, now: float, reported: float) -> None:
+    def _observe(self, now: float, reported: float, cost: float) -> None:
         level = min(self._limit, reported) - self._gate.in_flight_cost
         if self._level is None:
             self._account = level
         if now < self._distrusted_until:
             return
         self._level = level
-        self._raise_account(now, level)
-        if reported >= self._limit:
+        if reported >= self._limit:  # full although something was charged just now: that proves no excess
+            self._excess, self._excess_since = math.inf, math.inf
+        else:
+            self._raise_account(now, level)
+        if reported + cost + self._gate.in_flight_cost >= self._limit - _ROUNDED:  # full before: refill was lost
             self._trend.restart()
             self._net = self._rate
             return

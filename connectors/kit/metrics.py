@@ -162,6 +162,18 @@ COURIER_THROTTLED = Counter(
     "Requests refused for their rate.",
     "Should be 0 in steady state: compare level and refill; an unknown rival or a cut quota shows there.",
 )
+COURIER_COST = Counter(
+    "sluice_courier_cost_units_total",
+    ("platform", "account", "purpose"),
+    "Units of the account's bucket that requests were charged, by purpose: set, command, verify, fetch, poll, other.",
+    "Over 80 % of the refill for long: `sluice quota` shows by whom; poll less often, or ask the vendor for more.",
+)
+COURIER_MALFORMED = Counter(
+    "sluice_courier_malformed_headers_total",
+    ("platform", "account"),
+    "Reply headers that spoke of quotas and made no sense; they were ignored.",
+    "The vendor, or a proxy before it, has changed: pacing goes by the configured budget until the headers are mended.",
+)
 COURIER_PUSHES = Counter(
     "sluice_courier_pushes_total",
     ("platform", "account", "outcome"),
@@ -193,11 +205,35 @@ COURIER_BUCKET_REFILL = Gauge(
     "Estimated refill less what others take.",
     "Below the advertised rate: a rival app or a cut quota.",
 )
+COURIER_BUCKET_RESTORE = Gauge(
+    "sluice_courier_bucket_restore_units_per_second",
+    ("platform", "account"),
+    "Refill that the API advertises, else the configured rate.",
+    "Changes when the vendor changes the plan, or cuts the quota for a while.",
+)
+COURIER_QUOTA_USED = Gauge(
+    "sluice_courier_quota_used_ratio",
+    ("platform", "account", "quota"),
+    "Share of a quota per day (hour, minute) that is used up in its present window; its name, empty for the account's.",
+    "Near 1 long before the window ends: work waits until then. Poll less often, or ask the vendor for more.",
+)
 COURIER_BLOCKED_SECONDS = Gauge(
     "sluice_courier_blocked_seconds",
     ("platform", "account"),
     "Time until the end of a Retry-After, pause or open breaker; 0 when none.",
     "Long: the vendor asked for it or is away; nothing is sent before.",
+)
+COURIER_HEALED = Counter(
+    "sluice_courier_subscriptions_healed_total",
+    ("platform", "account"),
+    "Webhook subscriptions that were gone and have been made anew.",
+    "Any: the receiver was away for hours or answered errors; the vendor gave it up. What was lost is polled.",
+)
+COURIER_HOLES = Counter(
+    "sluice_courier_holes_total",
+    ("platform", "account", "reason"),
+    "Resources polled at once because pushes may be lost: healed (subscription), asked (fetch request), silence.",
+    "Often: webhooks are not delivered; compare with sluice_receiver_requests_total.",
 )
 COURIER_WAIT_SECONDS = Histogram(
     "sluice_courier_wait_seconds",

@@ -16,12 +16,24 @@ from connectors.kit.aimd import Aimd
 from connectors.kit.concurrent import Concurrent, Latency
 from connectors.kit.contract import Budget, Feedback
 from connectors.kit.errors import Misconfigured
-from connectors.kit.gate import Gate, Outcome
+from connectors.kit.gate import Gate, Outcome, charged
 from connectors.kit.gcra import Gcra
 from connectors.kit.level import LevelFeedback
 from connectors.kit.window import Window
 
-__all__ = ["Aimd", "Concurrent", "Gate", "Gcra", "Latency", "LevelFeedback", "Outcome", "Pacer", "Window", "make"]
+__all__ = [
+    "Aimd",
+    "Concurrent",
+    "Gate",
+    "Gcra",
+    "Latency",
+    "LevelFeedback",
+    "Outcome",
+    "Pacer",
+    "Window",
+    "charged",
+    "make",
+]
 
 
 class Pacer(Protocol):

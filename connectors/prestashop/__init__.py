@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.kit.contract import Platform
 from connectors.prestashop import settings
 from connectors.prestashop.destination import PrestaShopDestination
+from connectors.prestashop.limits import LIMITS
 from connectors.prestashop.mapping import DATE_UPD, READ_SEQUENCE, PrestaShopMapping
 from connectors.prestashop.poller import PrestaShopPoller
 from schemas.entities import EntityType
@@ -16,4 +17,5 @@ PLATFORM = Platform(
     destination=PrestaShopDestination(),
     check=settings.check,
     clocks={**dict.fromkeys(EntityType, DATE_UPD), EntityType.INVENTORY_LEVEL: READ_SEQUENCE},
+    limits=LIMITS,
 )

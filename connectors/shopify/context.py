@@ -20,6 +20,8 @@ RESOLUTION = 1_000_000  # updated_at has whole seconds
 
 INVENTORY_ITEM = "inventory_item"
 PRODUCT = "product"
+ORDER = "order"
+SKU = "sku"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation
 from connectors.kit.errors import Invalid
 from connectors.kit.operations import Batch, InDoubt, Operation
 from connectors.shopify import graphql, queries, reads, settings, stock
-from connectors.shopify.context import INVENTORY_ITEM, PRODUCT
+from connectors.shopify.context import INVENTORY_ITEM, ORDER, PRODUCT
 from connectors.shopify.outcomes import KEY_LIFE
 from connectors.shopify.payload import gid
 from connectors.shopify.writing import WriteFlow, alias, mutation
@@ -58,12 +58,12 @@ class ShopifyDestination:
         return Operation(InDoubt.REPEAT)
 
     def fetch(self, account: Account, resource: str, remote_id: str) -> Flow:
-        """Reads `product` or `inventory_item`. Raises Invalid for another resource."""
-        if resource == PRODUCT:
-            return reads.product(account, remote_id)
-        if resource == INVENTORY_ITEM:
-            return reads.inventory_item(account, remote_id)
-        raise Invalid(f"account {account.id!r}: cannot read a {resource!r}", hint=f"known: {PRODUCT}, {INVENTORY_ITEM}")
+        """Reads `product`, `inventory_item` or `order`. Raises Invalid for another resource."""
+        read = {PRODUCT: reads.product, INVENTORY_ITEM: reads.inventory_item, ORDER: reads.order}.get(resource)
+        if read is None:
+            known = f"known: {PRODUCT}, {INVENTORY_ITEM}, {ORDER}"
+            raise Invalid(f"account {account.id!r}: cannot read a {resource!r}", hint=known)
+        return read(account, remote_id)
 
     def feedback(self, request: Request, response: Response) -> Feedback:
         """Level, limit, restore rate and cost as the reply states them."""

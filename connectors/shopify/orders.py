@@ -1,6 +1,7 @@
-"""Orders out of webhook payloads, and the stock that their open lines hold. Pure.
+"""Orders out of webhook (REST) and GraphQL payloads, and the stock that their open lines hold. Pure.
 
-Of the customer only the id is taken: canonical records hold no personal data.
+A read is put into the webhook's shape first, so that both give equal records. Of the customer only the id is taken:
+canonical records hold no personal data.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ def webhook_order(context: Context, node: Node) -> list[Mapped]:
     if not location:
         return [order]
     return [order, *reservations.of_order(order, context.account.id, location, _unshipped(node))]
+
+
+def read_order(context: Context, node: Node) -> list[Mapped]:
+    """A GraphQL Order node with all its lines: the same records as its webhook gives."""
+    return webhook_order(context, Node(node.topic, node.at, _as_webhook(node)))
 
 
 def _fields(context: Context, node: Node) -> dict[str, Any]:
@@ -137,3 +143,51 @@ def _left(node: Node) -> Mapping[str, Decimal]:
     for line_id, row in [*shipped, *cancelled]:
         totals[line_id] = totals.get(line_id, _NOTHING) + row.decimal("quantity")
     return totals
+
+
+# ----------------------------------------------------------------------------------------------- reads
+
+# Source: shopify.dev, OrderDisplayFulfillmentStatus; REST knows null, partial, fulfilled and restocked.
+_SHOWN_FULFILMENT = {"PARTIALLY_FULFILLED": "partial", "FULFILLED": "fulfilled", "RESTOCKED": "restocked"}
+
+
+def _as_webhook(node: Node) -> dict[str, Any]:
+    """The REST names of what a GraphQL Order says."""
+    lines, financial = node.child("lineItems"), node.text("displayFinancialStatus")
+    return {
+        "id": node.value.get("id"),
+        "name": node.value.get("name"),
+        "created_at": node.value.get("createdAt"),
+        "updated_at": node.value.get("updatedAt"),
+        "cancelled_at": node.value.get("cancelledAt"),
+        "closed_at": node.value.get("closedAt"),
+        "currency": node.value.get("currencyCode"),
+        "taxes_included": node.value.get("taxesIncluded"),
+        "financial_status": financial.lower() if financial else None,
+        "fulfillment_status": _SHOWN_FULFILMENT.get(node.text("displayFulfillmentStatus") or ""),
+        "total_price": _shop_money(node, "totalPriceSet"),
+        "customer": node.value.get("customer"),
+        "line_items": [_line_as_webhook(line) for line in lines.children("nodes")] if lines else [],
+    }
+
+
+def _line_as_webhook(line: Node) -> dict[str, Any]:
+    variant = line.child("variant")
+    current, unfulfilled = line.optional_decimal("currentQuantity"), line.optional_decimal("unfulfilledQuantity")
+    known = [units for units in (current, unfulfilled) if units is not None]
+    return {
+        "id": line.value.get("id"),
+        "variant_id": variant.value.get("id") if variant else None,
+        "sku": line.value.get("sku"),
+        "quantity": line.value.get("quantity"),
+        "current_quantity": line.value.get("currentQuantity"),
+        # What was removed or refunded is not there to be shipped, whatever stands open.
+        "fulfillable_quantity": None if not known else str(min(known)),
+        "price": _shop_money(line, "originalUnitPriceSet"),
+    }
+
+
+def _shop_money(node: Node, name: str) -> Any:
+    money = node.child(name)
+    amount = money.child("shopMoney") if money else None
+    return amount.value.get("amount") if amount else None

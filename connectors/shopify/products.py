@@ -11,7 +11,8 @@ from typing import Any
 
 from connectors.kit import golden
 from connectors.kit.contract import Link, Mapped
-from connectors.shopify.context import INVENTORY_ITEM, PRODUCT, Context, sku_or_none
+from connectors.shopify import settings
+from connectors.shopify.context import INVENTORY_ITEM, PRODUCT, SKU, Context, sku_or_none
 from connectors.shopify.payload import Moment, Node
 from schemas.entities import Completeness, EntityType
 from schemas.identity import normalise_sku
@@ -125,6 +126,32 @@ def _weight(node: Node, value: str, unit: str) -> Decimal | None:
     if name not in _GRAMS:
         raise node.wrong(unit, "a unit of weight: " + ", ".join(_GRAMS))
     return (number * _GRAMS[name]).quantize(Decimal("0.001"))
+
+
+# ----------------------------------------------------------------------------------------------- deletions
+
+
+def gone_sku(context: Context, node: Node) -> list[Mapped]:
+    """No variant of the shop has this SKU any more: its variant, its price and its levels are gone, and so is the
+    product of which it was the smallest SKU.
+
+    By SKU, and not by the id of the variant that had it: a variant that was deleted and made anew under its old SKU is
+    there, and so is a product.
+    """
+    sku = sku_or_none(node)
+    if sku is None:
+        raise node.wrong("sku", "a SKU")
+    remote_id, currency = f"{SKU}:{normalise_sku(sku)}", settings.currency(context.account)
+    named = [
+        (EntityType.VARIANT, golden.variant(sku)),
+        (EntityType.PRICE, golden.price(sku, currency)),
+        (EntityType.PRODUCT, golden.product([sku], context.account.id, remote_id)),
+    ]
+    levels = [(code, golden.inventory_level(sku, code)) for code in sorted(context.locations.id_of)]
+    return [
+        *(context.delete(kind, remote_id, Link(golden_id)) for kind, golden_id in named),
+        *(context.delete(EntityType.INVENTORY_LEVEL, f"{remote_id}:{code}", Link(level)) for code, level in levels),
+    ]
 
 
 # ----------------------------------------------------------------------------------------------- records

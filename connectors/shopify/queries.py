@@ -12,6 +12,11 @@ VARIANTS_PER_PRODUCT = 10  # of a product page; a product with more is read to i
 VARIANT_PAGE = 100
 LEVELS_PER_ITEM = 50
 LEVEL_PAGE = 50
+ORDER_PAGE = 10
+LINES_PER_ORDER = 10  # of an order page; an order with more is read to its end on its own
+LINE_PAGE = 100
+SKU_PAGE = 250
+SUBSCRIPTION_PAGE = 100
 
 _VARIANT = """
 fragment VariantFields on ProductVariant {
@@ -103,6 +108,84 @@ query SluiceLocationLevels($id: ID!, $first: Int!, $after: String, $query: Strin
     + _LEVEL
 )
 
+_LINE = """
+fragment LineFields on LineItem {
+  id sku quantity currentQuantity unfulfilledQuantity
+  variant { id }
+  originalUnitPriceSet { shopMoney { amount } }
+}
+"""
+_ORDER = """
+fragment OrderFields on Order {
+  id name createdAt updatedAt cancelledAt closedAt currencyCode taxesIncluded
+  displayFinancialStatus displayFulfillmentStatus
+  totalPriceSet { shopMoney { amount } }
+  customer { id }
+  lineItems(first: $lines) { nodes { ...LineFields } pageInfo { hasNextPage endCursor } }
+}
+"""
+
+ORDERS = (
+    """
+query SluiceOrders($first: Int!, $after: String, $query: String, $lines: Int!) {
+  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
+    nodes { ...OrderFields }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+    + _ORDER
+    + _LINE
+)
+
+ORDER = (
+    """
+query SluiceOrder($id: ID!, $lines: Int!) {
+  order(id: $id) { ...OrderFields }
+}
+"""
+    + _ORDER
+    + _LINE
+)
+
+ORDER_LINES = (
+    """
+query SluiceOrderLines($id: ID!, $first: Int!, $after: String) {
+  order(id: $id) {
+    lineItems(first: $first, after: $after) { nodes { ...LineFields } pageInfo { hasNextPage endCursor } }
+  }
+}
+"""
+    + _LINE
+)
+
+SKUS = """
+query SluiceSkus($first: Int!, $after: String, $query: String) {
+  productVariants(first: $first, after: $after, query: $query, sortKey: ID) {
+    nodes { id sku }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
+SUBSCRIPTIONS = """
+query SluiceSubscriptions($first: Int!, $after: String) {
+  webhookSubscriptions(first: $first, after: $after) {
+    nodes { id topic uri }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
+SUBSCRIBE = """
+mutation SluiceSubscribe($topic: WebhookSubscriptionTopic!, $subscription: WebhookSubscriptionInput!) {
+  webhookSubscriptionCreate(topic: $topic, webhookSubscription: $subscription) {
+    webhookSubscription { id topic uri }
+    userErrors { field message }
+  }
+}
+"""
+
 ONE_LEVEL = (
     """
 query SluiceLevel($id: ID!, $location: ID!) {
@@ -152,6 +235,8 @@ mutation SluiceSetPrices($productId: ID!, $variants: [ProductVariantsBulkInput!]
 
 _VARIANT_COST = 5  # itself, options, inventory item, measurement, weight
 _LEVEL_COST = 3  # itself, location, quantities
+_LINE_COST = 4  # itself, variant, unit price, its amount in the shop's money
+_ORDER_COST = 4  # itself, total, its amount, customer
 _CONNECTION_COST = 2
 MUTATION_COST = 10
 PRICE_COST = _VARIANT_COST + 1
@@ -173,3 +258,8 @@ PRODUCT_COST = product_cost(VARIANTS_PER_PRODUCT)
 PRODUCT_VARIANTS_COST = product_cost(VARIANT_PAGE)
 INVENTORY_ITEM_COST = 6 + _CONNECTION_COST + LEVELS_PER_ITEM * _LEVEL_COST
 LOCATION_LEVELS_COST = 1 + _CONNECTION_COST + LEVEL_PAGE * (_LEVEL_COST + 1)
+ORDER_COST = _ORDER_COST + _CONNECTION_COST + LINES_PER_ORDER * _LINE_COST
+ORDERS_COST = _CONNECTION_COST + ORDER_PAGE * ORDER_COST
+ORDER_LINES_COST = 1 + _CONNECTION_COST + LINE_PAGE * _LINE_COST
+SKUS_COST = _CONNECTION_COST + SKU_PAGE
+SUBSCRIPTIONS_COST = _CONNECTION_COST + SUBSCRIPTION_PAGE

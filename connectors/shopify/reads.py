@@ -9,7 +9,7 @@ import orjson
 
 from connectors.kit.contract import Account, Observation, Request, Response
 from connectors.shopify import graphql, queries
-from connectors.shopify.context import INVENTORY_ITEM, PRODUCT
+from connectors.shopify.context import INVENTORY_ITEM, ORDER, PRODUCT
 from connectors.shopify.payload import gid
 from schemas.entities import Op
 
@@ -46,6 +46,28 @@ def whole_product(account: Account, node: dict[str, Any]) -> NodeFlow:
         more = yield from ask(account, "read_variants", queries.PRODUCT_VARIANTS, variables, cost, "product")
         connection = _joined(connection, (more or {}).get("variants"))
     return {**node, "variants": connection}
+
+
+def order(account: Account, remote_id: str) -> ReadFlow:
+    """One order with all its lines, or its absence: one older than 60 days is not shown to an app without the scope
+    read_all_orders."""
+    variables = {"id": gid("Order", remote_id), "lines": queries.LINES_PER_ORDER}
+    node = yield from ask(account, "read_order", queries.ORDER, variables, queries.ORDER_COST, "order")
+    if not isinstance(node, dict):
+        return [gone(ORDER, remote_id)]
+    whole = yield from whole_order(account, node)
+    return [seen(ORDER, remote_id, whole)]
+
+
+def whole_order(account: Account, node: dict[str, Any]) -> NodeFlow:
+    """The node with the lines behind its first page added to it."""
+    connection = node.get("lineItems") or {}
+    while after := next_page(connection):
+        variables = {"id": node["id"], "first": queries.LINE_PAGE, "after": after}
+        cost = queries.ORDER_LINES_COST
+        more = yield from ask(account, "read_lines", queries.ORDER_LINES, variables, cost, "order")
+        connection = _joined(connection, (more or {}).get("lineItems"))
+    return {**node, "lineItems": connection}
 
 
 def inventory_item(account: Account, remote_id: str) -> ReadFlow:

@@ -28,6 +28,7 @@ OUTCOMES = Outcomes(
     body=ErrorBody(code=("error", "code"), message=("error", "message")),
     by_code={
         "request_in_progress": Rule(Meaning.RETRY_NOW, "request_in_progress"),  # the first with this key is running
+        "reference_exists": Rule(Meaning.CONFLICT, "reference_exists"),  # made a moment ago, and not listed yet
         "idempotency_key_reused": Rule(Meaning.INVALID, "idempotency_key_reused", "was a setting of it changed?"),
         "order_not_open": Rule(Meaning.INVALID, "order_not_open", "settle it with the warehouse"),
     },

@@ -13,6 +13,8 @@ COMMANDS = {
     "explain": "streams.cli.explain:explain",
     "ledger": "streams.cli.ledger:ledger",
     "policies": "streams.cli.policies:group",
+    "polls": "streams.cli.polls:polls",
+    "quota": "streams.cli.quota:group",
     "run": "streams.cli.run:run",
     "schemas": "streams.cli.schemas:schemas",
     "stack": "streams.cli.stack:stack",

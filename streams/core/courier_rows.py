@@ -4,6 +4,7 @@
     I intent    operation id               a request that may be on its way
     A applied   golden key, operation id   the newest version the account confirmed
     K cursor    resource                   where a poll stands
+    H hole      resource                   until when its pushes may have been lost
     N snapshot  resource, topic, remote id content hash of a record as last emitted
     B bucket    -                          what was learnt of the quota
     R epoch     -                          high part of read sequences, one more at every opening
@@ -23,8 +24,10 @@ import orjson
 
 from schemas.entities import Lane
 from streams.core.desired import NEVER, Applied, Kind, Origin, Status, Task, Wanted
+from streams.core.holes import Hole
 
 TASK, INTENT, APPLIED, CURSOR, SNAPSHOT, BUCKET, EPOCH = b"Q", b"I", b"A", b"K", b"N", b"B", b"R"
+HOLE = b"H"
 FORMAT = 1
 _LENGTH = struct.Struct(">I")
 _SNAPSHOT = struct.Struct(">B16sQ")
@@ -68,13 +71,15 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a poll stands. `scan`: number of the pass; `started_at`, `completed_at`: seconds UTC, 0 for never."""
+    """Where a poll stands. `scan`: number of the pass; `started_at`, `completed_at`: seconds UTC, 0 for never;
+    `interval`: seconds to the next pass, 0 before the first one has ended."""
 
     position: Mapping[str, Any] = field(default_factory=dict)
     scan: int = 0
     started_at: float = 0.0
     completed_at: float = 0.0
     open: bool = False
+    interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +216,23 @@ def unpack_applied(data: bytes) -> Applied:
 
 def pack_cursor(cursor: Cursor) -> bytes:
     """K."""
-    return _pack([dict(cursor.position), cursor.scan, cursor.started_at, cursor.completed_at, cursor.open])
+    times = [cursor.started_at, cursor.completed_at]
+    return _pack([dict(cursor.position), cursor.scan, *times, cursor.open, cursor.interval])
 
 
 def unpack_cursor(data: bytes) -> Cursor:
     """Raises InvalidRow."""
     return Cursor(*_unpack(data, "cursor")[0])
+
+
+def pack_hole(hole: Hole) -> bytes:
+    """H."""
+    return _pack([hole.ends_at, hole.reason])
+
+
+def unpack_hole(data: bytes) -> Hole:
+    """Raises InvalidRow."""
+    return Hole(*_unpack(data, "hole")[0])
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:

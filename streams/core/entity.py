@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import NamedTuple
 
 from schemas.entities import Op
 
@@ -29,11 +30,12 @@ ENTRY_SIZE = _ENTRY.size  # of an account that was asked for nothing
 MOST_ASKED = 8  # outstanding pushes to one account whose echoes are told from edits
 MOST_TRIES = 3  # of making an account hold one content; an account that holds something else again will do so for ever
 _AMBIGUOUS = 0x80
+_OPS = {int(op): op for op in Op}
+_account = itemgetter(0)
 NOTHING = bytes(8)
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """One account's newest observation. Times in microseconds UTC; `version` is packed (29 bytes)."""
 
     account: bytes
@@ -80,11 +82,10 @@ class Contribution:
         """With one more push noted."""
         asked = (*self.asked, (fingerprint, time))[-MOST_ASKED:]
         again = not self.asked or self.pushed == fingerprint  # else something else is asked for than before
-        return replace(self, asked=asked, tries=min(self.tries + 1, MOST_TRIES) if again else 1)
+        return self._replace(asked=asked, tries=min(self.tries + 1, MOST_TRIES) if again else 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(NamedTuple):
     """A row, unpacked. `golden_version` counts changes of the winning content; `layered`: what the accounts said is
     kept as layers, not as the values that came."""
 
@@ -96,13 +97,18 @@ class Entity:
 
     def of(self, account: bytes) -> Contribution | None:
         """The account's contribution."""
-        return next((c for c in self.contributions if c.account == account), None)
+        for c in self.contributions:
+            if c.account == account:
+                return c
+        return None
 
     def having(self, contribution: Contribution) -> Entity:
         """With this account's contribution replaced or added; accounts stay sorted so that rows do not depend on
         the order of arrival."""
-        others = [c for c in self.contributions if c.account != contribution.account]
-        return replace(self, contributions=tuple(sorted([*others, contribution], key=lambda c: c.account)))
+        all_of_them = [c for c in self.contributions if c.account != contribution.account]
+        all_of_them.append(contribution)
+        all_of_them.sort(key=_account)
+        return self._replace(contributions=tuple(all_of_them))
 
     def pack(self) -> bytes:
         """The row."""
@@ -127,6 +133,8 @@ class Entity:
             form, layered, golden_version, winner, fingerprint = _HEAD.unpack_from(row)
             if form == FORMAT:
                 return cls(golden_version, winner, fingerprint, tuple(_entries(row)), bool(layered))
+        except KeyError as error:
+            raise ValueError(f"an entity row has an unknown op: {error}") from error
         except struct.error as error:
             raise ValueError(f"an entity row of {len(row)} bytes is cut off: {error}") from error
         raise ValueError(f"not an entity row of format {FORMAT}: format {form}")
@@ -141,7 +149,7 @@ def _entries(row: bytes) -> Iterator[Contribution]:
         asked = tuple(_ASKED.unpack_from(row, start) for start in range(at, end, _ASKED.size))
         at = end
         yield Contribution(
-            account, version, corrected, Op(op & ~_AMBIGUOUS), released, asked, counts >> 4, bool(op & _AMBIGUOUS)
+            account, version, corrected, _OPS[op & ~_AMBIGUOUS], released, asked, counts >> 4, bool(op & _AMBIGUOUS)
         )
 
 

@@ -24,8 +24,8 @@ def intend(known: Intent | None, wanted: Wanted, sending: Request, nth: int, *, 
     `known`: the row's intent so far. `now`: seconds UTC.
     """
     frozen = known.frozen if known is not None and known.op_id == wanted.op_id else ()
-    if wanted.kind is Kind.COMMAND and nth >= len(frozen):
-        frozen = (*frozen, Frozen(sending.method, sending.path, dict(sending.query), sending.body))
+    if wanted.kind is Kind.COMMAND and not (nth < len(frozen) and _is_same(sending, frozen[nth])):
+        frozen = (*frozen[:nth], Frozen(sending.method, sending.path, dict(sending.query), sending.body))
     used = known.first_use if known is not None and sending.key and known.vendor_key == sending.key else 0.0
     return Intent(
         row=wanted.row,
@@ -47,19 +47,25 @@ def close(intent: Intent) -> Intent:
 
 def as_first_sent(flow: Flow, frozen: Sequence[Frozen]) -> Flow:
     """The same flow, whose writing requests are sent as they were the first time; headers are those of today, because
-    credentials change."""
+    credentials change. A request to another address is not the same any more: the flow looked, and now does something
+    else (an order that it would have created is there, and is changed)."""
     nth = 0
     try:
         request = next(flow)
         while True:
             if request.writes:
-                request = _thawed(request, frozen[nth]) if nth < len(frozen) else request
+                same = nth < len(frozen) and _is_same(request, frozen[nth])
+                request = _thawed(request, frozen[nth]) if same else request
                 nth += 1
             request = flow.send((yield request))
     except StopIteration as end:
         return end.value
     finally:
         flow.close()
+
+
+def _is_same(request: Request, frozen: Frozen) -> bool:
+    return (request.method, request.path) == (frozen.method, frozen.path)
 
 
 def _thawed(request: Request, frozen: Frozen) -> Request:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import NamedTuple
 
 from schemas.entities import Op
 
 _LAYER = struct.Struct(">29sQBQI")
+_OPS = {int(op): op for op in Op}
+_version = itemgetter(0)
 MOST_FIELDS = 63
 ALL = (1 << MOST_FIELDS) - 1
 _ONLY_WHOLE = 1 << (MOST_FIELDS - 1)  # a field that no schema has: only what is about all fields says it
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One event of the account. `fields`: bit set of those that count here, by their place in the schema; `version`
     packed; `corrected` in microseconds UTC; `value` as it came, empty for a delete, which is about all fields."""
 
@@ -37,20 +39,24 @@ Layers = tuple[Layer, ...]
 
 def lay(layers: Layers, new: Layer) -> Layers:
     """With one more event. A version that is there already changes nothing."""
-    if any(layer.version == new.version for layer in layers):
-        return layers
+    for layer in layers:
+        if layer.version == new.version:
+            return layers
     covered, out = 0, []
-    for layer in sorted((*layers, new), key=lambda one: one.version, reverse=True):
+    for layer in sorted((*layers, new), key=_version, reverse=True):
         counts = layer.fields & ~covered
         if counts:
-            out.append(replace(layer, fields=counts))
+            out.append(layer if counts == layer.fields else layer._replace(fields=counts))
         covered |= layer.fields
     return tuple(out)
 
 
 def deleted(layers: Layers) -> bool:
     """Whether the account does not have the entity: a delete is not undone by saying some of its fields."""
-    return any(layer.op is Op.DELETE for layer in layers)
+    for layer in layers:  # noqa: SIM110 -- a generator would cost more than the search
+        if layer.op is Op.DELETE:
+            return True
+    return False
 
 
 def covers(layers: Layers, fields: int) -> bool:
@@ -73,7 +79,7 @@ def newest(layers: Layers, fields: int = ALL) -> Layer:
 
 def retime(layers: Layers, version: bytes, corrected: int) -> Layers:
     """With another corrected time for one version."""
-    return tuple(replace(one, corrected=corrected) if one.version == version else one for one in layers)
+    return tuple(one._replace(corrected=corrected) if one.version == version else one for one in layers)
 
 
 def pack(layers: Iterable[Layer]) -> bytes:
@@ -90,8 +96,10 @@ def unpack(row: bytes) -> Layers:
         while at < len(row):
             version, corrected, op, fields, size = _LAYER.unpack_from(row, at)
             at += _LAYER.size
-            out.append(Layer(version, corrected, Op(op), fields, row[at : at + size]))
+            out.append(Layer(version, corrected, _OPS[op], fields, row[at : at + size]))
             at += size
+    except KeyError as error:
+        raise ValueError(f"a row of layers has an unknown op: {error}") from error
     except struct.error as error:
         raise ValueError(f"a row of layers of {len(row)} bytes is cut off: {error}") from error
     if at > len(row):

@@ -111,6 +111,8 @@ def decide(error: Exception, attempt: Attempt, limits: Limits) -> Decision:
         return Verify(attempt.now + limits.quarantine, UNKNOWN_OUTCOME)
     if isinstance(error, errors.Stop):
         return Pause(attempt.now + limits.auth_recheck, error.reason)
+    if isinstance(error, errors.Renewed):
+        return RetryAt(attempt.now, error.reason)
     if isinstance(error, errors.Throttled) and error.retry_after is not None:
         return RetryAt(attempt.now + error.retry_after, error.reason, blocks=True)
     if isinstance(error, errors.Retry | errors.OutcomeUnknown):

@@ -7,8 +7,9 @@ type decides on what each account said last. Folding the same observations in an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from schemas.entities import Op
 from streams.core.entity import MOST_TRIES, NOTHING, Contribution, Entity
@@ -24,8 +25,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"  # this very version is known
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """The facts of one event that decide. `version` is packed; `corrected` in microseconds UTC; `answer`: it is what
     the account said to a write of ours."""
 
@@ -44,8 +44,7 @@ class Standing:
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """The verdict: the entity after it, what became of the observation, and which part of the rule decided.
 
     `promoted`: the observation lost, and made another account the winner that was not, by what that one said before.
@@ -69,10 +68,10 @@ def resolve(entity: Entity, seen: Observation, policy: Policy, standings: Mappin
     tie = before is not None and seen.version[:_CONTENT] == before.version[:_CONTENT] and seen.version != before.version
     if before is not None and seen.version <= before.version:
         if tie:
-            entity = entity.having(replace(before, ambiguous=True))
+            entity = entity.having(before._replace(ambiguous=True))
         same = seen.version == before.version
         return Resolution(entity, Outcome.DUPLICATE if same else Outcome.SUPERSEDED, "version", tie=tie)
-    said = replace(_contribution(before, seen), ambiguous=tie)
+    said = _contribution(before, seen)._replace(ambiguous=tie)
     after = entity.having(said)
     winner, because = choose(after.contributions, policy, standings)
     golden = turned(after, winner.account, held(winner), entity)
@@ -90,9 +89,8 @@ def turned(after: Entity, winner: bytes, content: bytes, before: Entity) -> Enti
     """The entity with its winner and golden content; a content that is new was asked of nobody yet."""
     changed = not before.contributions or content != before.fingerprint
     if changed:
-        after = replace(after, contributions=tuple(replace(c, tries=0) for c in after.contributions))
-    return replace(
-        after,
+        after = after._replace(contributions=tuple(c._replace(tries=0) if c.tries else c for c in after.contributions))
+    return after._replace(
         winner=winner,
         fingerprint=content,
         golden_version=before.golden_version + changed,
@@ -132,15 +130,15 @@ def _contribution(before: Contribution | None, seen: Observation) -> Contributio
     fresh = Contribution(seen.account, seen.version, seen.corrected, seen.op)
     if before is None:
         return fresh
-    fresh = replace(fresh, released=before.released, tries=before.tries)
+    fresh = fresh._replace(released=before.released, tries=before.tries)
     if seen.answer and before.one_outstanding and fresh.op is Op.UPSERT:
-        return replace(fresh, corrected=before.asked[-1][1] - 1, asked=before.asked[-1:])
+        return fresh._replace(corrected=before.asked[-1][1] - 1, asked=before.asked[-1:])
     for at in reversed(range(len(before.asked))):
         content, time = before.asked[at]
         if content == fresh.fingerprint and fresh.op is Op.UPSERT:
-            return replace(fresh, corrected=time, asked=before.asked[at:])
+            return fresh._replace(corrected=time, asked=before.asked[at:])
     if fresh.fingerprint == before.fingerprint and (fresh.clock == before.clock or before.settled):
-        return replace(fresh, corrected=before.corrected, asked=before.asked)
+        return fresh._replace(corrected=before.corrected, asked=before.asked)
     return fresh
 
 

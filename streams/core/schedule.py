@@ -1,10 +1,10 @@
 """What to do next within one bucket: lanes with floors, fair shares within a lane, due times, hours, holds. Pure.
 
 Lanes are served most urgent first, but a lane with a backlog always gets its floor of the cost served (normal 20 %,
-bulk 10 %, which leaves 70 % to high), so nothing starves and what a lane does not use, the others borrow. Within a lane
-turns are fair by cost (streams.core.fair). Work can be held back without hindering other work: an endpoint class whose
-breaker is open, a lane or a flow outside its hours, bulk work while live work has not caught up. Every operation is
-O(log n) or better.
+bulk 10 %, which leaves 70 % to high), so nothing starves and what a lane does not use, the others borrow. As long as
+high uses less than its 70 %, its work goes before the floors of others as well. Within a lane turns are fair by cost
+(streams.core.fair). Work can be held back without hindering other work: an endpoint class whose breaker is open, a lane
+or a flow outside its hours, bulk work while live work has not caught up. Every operation is O(log n) or better.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from streams.core.hours import Hours
 
 FLOORS: Mapping[Lane, float] = {Lane.HIGH: 0.7, Lane.NORMAL: 0.2, Lane.BULK: 0.1}
 AGE_AFTER = 300.0  # in seconds; bulk work that waited longer moves up to normal
+LEAD = 10.0  # requests of the most urgent lane that go before any floor of others after it used less than its own
+_TOP = next(iter(Lane))
 _ROUNDING = 1e-9
+_FIRST = next(iter(Lane))
 _BULK = "\x00bulk"  # the gate of bulk work that has not aged
 
 
@@ -68,6 +71,7 @@ class Schedule:
         self._age_after = age_after
         self._floors = {lane: floors[lane] for lane in list(Lane)[1:] if floors.get(lane)}
         self._hours = dict(hours or {})
+        self.spare = False
         self._prices: dict[str, float] = {}
         self._holds: dict[str, float] = {}
         self._held: dict[Node[_Entry], tuple[Lane, float]] = {}
@@ -76,6 +80,7 @@ class Schedule:
         self._entries: dict[str, _Entry] = {}
         self._lanes = {lane: Fair[_Entry](_is_alive, self._gate(lane)) for lane in Lane}
         self._credit = dict.fromkeys(self._floors, 0.0)
+        self._lead, self._most_lead = 0.0, LEAD  # cost the most urgent lane was entitled to and has not used
         self._due: list[tuple[float, int, _Entry]] = []
         self._ageing: deque[tuple[float, _Entry]] = deque()
         self._sequence = count()
@@ -107,7 +112,8 @@ class Schedule:
         self._prices[share] = cost
 
     def peek(self, now: float) -> Item | None:
-        """What `take` would return now, at the price of its share."""
+        """What `take` would return now, at the price of its share. `spare` then says whether it is neither of the most
+        urgent lane nor owed by a floor, so that it should leave something for what is."""
         self._admit(now)
         chosen = self._choose()
         return None if chosen is None else self._priced(chosen[2].item)
@@ -212,12 +218,17 @@ class Schedule:
 
     def _choose(self) -> tuple[Lane, Node[_Entry], _Entry] | None:
         heads = {lane: head for lane, fair in self._lanes.items() if fair.waits and (head := fair.head()) is not None}
+        if _TOP in heads and self._lead + _ROUNDING >= self._cost(heads[_TOP][1].item):
+            return _TOP, *heads[_TOP]
         for lane in self._credit:
             if lane not in heads:
                 self._credit[lane] = 0.0
             elif self._credit[lane] + _ROUNDING >= self._cost(heads[lane][1].item):
+                self.spare = False
                 return lane, *heads[lane]
-        return next(((lane, *head) for lane, head in heads.items()), None)
+        chosen = next(((lane, *head) for lane, head in heads.items()), None)
+        self.spare = chosen is not None and chosen[0] is not _FIRST
+        return chosen
 
     def _cost(self, item: Item) -> float:
         return self._prices.get(item.share, item.cost)
@@ -230,6 +241,10 @@ class Schedule:
         for lane, floor in self._floors.items():
             if self._lanes[lane].waits:
                 self._credit[lane] += floor * cost
+        if served is _TOP:
+            self._most_lead = LEAD * cost
+            self._lead -= cost
+        self._lead = max(0.0, min(self._most_lead, self._lead + (1.0 - sum(self._floors.values())) * cost))
         if served in self._credit:
             self._credit[served] = max(self._credit[served] - cost, 0.0)
 

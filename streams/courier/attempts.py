@@ -56,7 +56,8 @@ class Attempts:
         self._table.flush()
         if task is None:
             return
-        trip = Trip(ticket, lane_of(task), task.wanted.op_id, task.attempts, _version(task))
+        kind = task.wanted.kind.value
+        trip = Trip(ticket, lane_of(task), task.wanted.op_id, task.attempts, _version(task), purpose=kind)
         in_doubt = waiting.status is Status.UNKNOWN and task.wanted.kind is not Kind.FETCH
         pieces = [Piece(row, task)]
         decisions = await self._attempt(line, pieces, trip, in_doubt=in_doubt)
@@ -149,6 +150,7 @@ class Attempts:
 
     async def _verify(self, line: Line, trip: Trip, write: Write, destination: Verifier) -> outcome.Decision:
         """What is in doubt is looked up."""
+        trip.purpose = "verify"
         found: Written | None = await self._driver.run(line, destination.verify(line.account, write), trip, _read_only)
         return outcome.RetryAt(self._now(), outcome.NOT_CARRIED_OUT) if found is None else outcome.Done(found)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.kit.contract import Feedback, Flow, Request, Response
-from connectors.kit.errors import Invalid, SluiceError, Unavailable
-from connectors.kit.pacing import Outcome
+from connectors.kit.errors import Invalid, Renewed, Unauthorised, Unavailable
+from connectors.kit.pacing import Outcome, charged
 from streams.courier.line import Line
 from streams.courier.outbox import Call, Outbox, Trip
 from streams.courier.setup import Setup
@@ -26,8 +26,21 @@ class Driver:
     async def run(self, line: Line, flow: Flow, trip: Trip, before_write: BeforeWrite) -> Any:
         """The flow's result. `before_write` is awaited before each request that may change something.
 
-        Raises what the flow or the sender raises.
+        Raises what the flow or the sender raises; Renewed where the account's token was refused and another may help.
+        The flow must have been given `line.account` just now.
         """
+        account = line.account
+        try:
+            result = await self.drive(line, flow, trip, before_write)
+        except Unauthorised as error:
+            if not line.credentials.refused(account):
+                raise
+            raise Renewed(f"{error.detail}: another token is asked for") from error
+        line.credentials.accepted(account)
+        return result
+
+    async def drive(self, line: Line, flow: Flow, trip: Trip, before_write: BeforeWrite) -> Any:
+        """As `run`, whatever becomes of the token."""
         try:
             step = _advance(flow, None)
             while isinstance(step, Request):
@@ -41,14 +54,15 @@ class Driver:
     ) -> Request | _Result:
         """One request and its reply, and what the flow makes of it."""
         guess, request = request.cost, _priced(line, request)
-        response = await self._exchange(line, request, trip, before_write)
+        response = await self._exchange(line, request, guess, trip, before_write)
         seconds = (response.received_at - response.started_at) / 1e6
         trip.slowest = max(trip.slowest, seconds)
         feedback = self._setup.destination.feedback(request, response)
-        outcome = _outcome(response, feedback)
+        outcome = _outcome(request, response, feedback)
         self._settle(line, request, feedback, outcome, seconds)
         if outcome is Outcome.ANSWERED:
             line.costs.charged(request.operation, guess, feedback.cost)
+        cost, pace = charged(request.cost, feedback, outcome), line.pacer.snapshot()
         error: Exception | None = None
         try:
             step = _advance(flow, response)
@@ -58,14 +72,17 @@ class Driver:
             error = raised
             raise
         finally:
-            call = Call(request, response.status, response.started_at, seconds, feedback, error)
+            call = Call(request, response.status, response.started_at, seconds, feedback, error, cost, pace)
             self._outbox.call(line.account, trip, call)
 
-    async def _exchange(self, line: Line, request: Request, trip: Trip, before_write: BeforeWrite) -> Response:
-        """Admit, prepare, send. Whatever happens, the bucket is settled."""
+    async def _exchange(
+        self, line: Line, request: Request, guess: float, trip: Trip, before_write: BeforeWrite
+    ) -> Response:
+        """Admit, prepare, send. Whatever happens, the bucket is settled. `guess`: what the connector stated; an API may
+        ask for that much room although it will charge less."""
         if not line.pacer.admits(request.cost, request.charges):
             raise Invalid(f"{request.operation} costs {request.cost:g}, more than the bucket of {line.reference} holds")
-        await line.admit(request.cost, request.charges, trip.lane)
+        await line.admit(request.cost, request.charges, trip.lane, guess)
         if not trip.calls:
             self._setup.recorder.waited(trip.lane.value, self._setup.waiter.now() - trip.ticket.due)
         trip.calls += 1
@@ -79,13 +96,14 @@ class Driver:
             at, started = self._setup.clock.now(), self._setup.waiter.now()
             outcome, trip.wrote = Outcome.UNKNOWN, trip.wrote or request.writes
             response = await self._setup.sender.send(line.account, request, self._setup.settings.request_timeout)
-        except SluiceError as error:
-            lost = (
-                Outcome.NOT_SENT if outcome is Outcome.NOT_SENT or isinstance(error, Unavailable) else Outcome.UNKNOWN
-            )
+        except Exception as error:
+            tried = outcome is not Outcome.NOT_SENT
+            lost = Outcome.UNKNOWN if tried and not isinstance(error, Unavailable) else Outcome.NOT_SENT
             self._settle(line, request, None, lost)
-            call = Call(request, 0, at, self._setup.waiter.now() - started, None, error)
-            self._outbox.call(line.account, trip, call)
+            if tried:
+                cost, pace = charged(request.cost, None, lost), line.pacer.snapshot()
+                call = Call(request, 0, at, self._setup.waiter.now() - started, None, error, cost, pace)
+                self._outbox.call(line.account, trip, call)
             raise
         except BaseException:
             self._settle(line, request, None, outcome)
@@ -100,6 +118,11 @@ class Driver:
         now = self._setup.waiter.now()
         line.pacer.settle(now, request.cost, feedback, outcome, request.charges, seconds)
         line.notify()
+
+
+async def read_only(request: Request) -> None:
+    """The `before_write` of a flow that only reads. Raises AssertionError, which is a defect of the connector."""
+    raise AssertionError(f"{request.operation} writes, but a read was expected: declare it in the flow's contract")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +146,8 @@ def _advance(flow: Flow, response: Response | None) -> Request | _Result:
     return request
 
 
-def _outcome(response: Response, feedback: Feedback) -> Outcome:
-    return Outcome.THROTTLED if feedback.throttled or response.status == 429 else Outcome.ANSWERED
+def _outcome(request: Request, response: Response, feedback: Feedback) -> Outcome:
+    if feedback.throttled or response.status == 429:
+        return Outcome.THROTTLED
+    # A reply of which the vendor's bucket knows nothing says nothing of it either, not even by its silence.
+    return Outcome.ANSWERED if request.cost else Outcome.NOT_SENT

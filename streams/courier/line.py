@@ -16,11 +16,17 @@ from schemas import identity
 from schemas.entities import Lane
 from streams.core.breaker import Breaker
 from streams.core.schedule import Item, Schedule
+from streams.courier.credentials import Credentials
 from streams.courier.gate import ReadGate
 from streams.courier.setup import reference
 from streams.courier.waiter import Waiter
 
 _LEARNING = 0.2  # weight of the newest cost in the estimate
+# Urgent work must not wait for a bucket that other work has just emptied: the latter leaves ...
+_KEPT_SHARE = 0.25  # of the bucket, and no more than ...
+_KEPT_SECONDS = 0.25  # ... this much refill, or one more such call
+_KEPT_AFTER = 60.0  # seconds after the last urgent work; where there is none, nothing need be left for it
+_KEEPING = ("level", "rate")  # buckets in which nothing is lost by leaving units there
 _RANKS: Mapping[Lane, int] = {lane: rank for rank, lane in enumerate(Lane)}
 _NOBODY = len(_RANKS)
 Start = Callable[[Item, "Ticket"], None]
@@ -34,11 +40,18 @@ class Line:
     endpoint classes are in `breakers`.
     """
 
-    def __init__(self, account: Account, budget: Budget, waiter: Waiter, schedule: Schedule | None = None) -> None:
-        self.account = account
+    def __init__(
+        self,
+        account: Account,
+        budget: Budget,
+        waiter: Waiter,
+        schedule: Schedule | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.credentials = credentials or Credentials(account)
         self.reference = reference(account.tenant, account.id)
         self.pacer = Buckets(budget)
-        self.schedule = schedule or Schedule()
+        self.schedule = Schedule() if schedule is None else schedule
         self.breaker = Breaker()
         self.breakers: dict[str, Breaker] = {}
         self.costs = Costs()
@@ -48,6 +61,8 @@ class Line:
         self._opening: list[int] = []  # ranks of lanes
         self._waiting: list[tuple[int, int]] = []  # rank and number of who waits to be admitted, a heap
         self._places = budget.max_in_flight
+        self._keeps = budget.kind in _KEEPING
+        self._urgent_at = -math.inf
         self._waiter = waiter
         self._changed = asyncio.Event()
         self._numbers = count()
@@ -57,9 +72,16 @@ class Line:
         self._paced: set[str] = set()  # classes held for want of a bucket
         self._due: dict[str, float] = {}
 
+    @property
+    def account(self) -> Account:
+        """The account as requests are to be made for it now: with the token that it has."""
+        return self.credentials.account
+
     def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
         """Schedule a piece of work; `share`: what it is fair against within its lane."""
         now = self._waiter.now()
+        if lane is Lane.HIGH:
+            self._urgent_at = max(now, due)
         self._due[key] = due if due > now else min(now, self._due.get(key, now))
         self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due, endpoint_class(key, share)))
         self.notify()
@@ -162,7 +184,7 @@ class Line:
         if not self.pacer.admits(item.cost):
             return now
         charges = self._charges.get(item.share, NONE)
-        ready, bucket = self.pacer.tightest(now, item.cost, charges, item.lane is Lane.HIGH)
+        ready, bucket = self.pacer.tightest(now, self._room(item.cost, now), charges, item.lane is Lane.HIGH)
         claimed = max((until for name, until in self._short.items() if charges.get(name, 1.0) > 0.0), default=now)
         if bucket == OWN and ready > now:
             return ready
@@ -175,6 +197,14 @@ class Line:
         self.schedule.hold(item.group, until)
         return -math.inf
 
+    def _room(self, cost: float, now: float) -> float:
+        """What the account's own bucket must hold for the work `peek` returned to start."""
+        if not (self._keeps and self.schedule.spare and now < self._urgent_at + _KEPT_AFTER):
+            return cost
+        bucket = self.pacer.snapshot()
+        room = cost + min(_KEPT_SHARE * bucket["limit"], max(_KEPT_SECONDS * bucket["refill"], cost))
+        return room if self.pacer.admits(room) else cost
+
     def _let_go(self) -> None:
         """Holds for want of a bucket are looked at anew: what was settled may have given something back."""
         for group in self._paced:
@@ -184,15 +214,19 @@ class Line:
 
     # -- requests
 
-    async def admit(self, cost: float, charges: Mapping[str, float] = NONE, lane: Lane = Lane.NORMAL) -> None:
-        """Wait for the buckets, then charge them. The caller settles the pacer exactly once afterwards."""
+    async def admit(
+        self, cost: float, charges: Mapping[str, float] = NONE, lane: Lane = Lane.NORMAL, room: float = 0.0
+    ) -> None:
+        """Wait until the buckets have room for the cost, or the own one for more, then charge the cost. The caller
+        settles the pacer exactly once afterwards."""
+        room = max(cost, room) if self.pacer.admits(room, charges) else cost
         place = _RANKS[lane], next(self._numbers)
         heapq.heappush(self._waiting, place)
         try:
             while True:
                 changed, ready = self._changed, math.inf
                 if self._waiting[0] == place:
-                    ready = self.pacer.ready_at(self._waiter.now(), cost, lane is Lane.HIGH, charges)
+                    ready = self.pacer.ready_at(self._waiter.now(), room, lane is Lane.HIGH, charges)
                     if ready <= self._waiter.now():
                         break
                 await self._waiter.until(ready, changed)

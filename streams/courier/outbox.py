@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,9 @@ from connectors.kit.errors import (
     Throttled,
     Unlinkable,
 )
+from connectors.kit.snapshots import OWN, buckets
 from schemas import headers, identity, topics
+from schemas.codec import Record
 from schemas.entities import Channel, Lane
 from streams.core.desired import Task
 from streams.courier.line import Ticket
@@ -35,7 +38,7 @@ class Trip:
     """One run of a flow: what its calls are recorded as, and what became of it. Times in microseconds UTC.
 
     `wrote`: a request that writes may have left; `carried`: one was answered and the flow went on; `cost`: what its
-    requests expected to be charged; `slowest`: seconds its longest reply took.
+    requests expected to be charged; `slowest`: seconds its longest reply took; `purpose`: as api_call.avsc names it.
     """
 
     ticket: Ticket
@@ -50,11 +53,13 @@ class Trip:
     slowest: float = 0.0
     started_at: int = 0
     received_at: int = 0
+    purpose: str = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request and its reply; status 0 when none came."""
+    """One request and its reply; status 0 when none came. `cost`: units it was charged; `pace`: Pacer.snapshot once
+    it was settled."""
 
     request: Request
     status: int
@@ -62,6 +67,8 @@ class Call:
     seconds: float
     feedback: Feedback | None
     error: Exception | None
+    cost: float
+    pace: Mapping[str, float]
 
     @property
     def outcome(self) -> str:
@@ -88,6 +95,27 @@ def _named(error: Exception) -> str:
         (DeadLetter, "invalid"),
     )
     return next((name for kind, name in table if isinstance(error, kind)), "unknown")
+
+
+def _paced(name: str, numbers: Mapping[str, float], call: Call) -> Record:
+    """One bucket of Pacer.snapshot as Pace of api_call.avsc. In further buckets a request counts as it says or once."""
+    further = call.request.charges.get(name, 1.0) if call.cost > 0.0 else 0.0
+    return {
+        "name": name,
+        "cost": call.cost if name == OWN else further,
+        "level": numbers["level"] if numbers["level"] >= 0.0 else None,
+        "limit": numbers["limit"],
+        "restore_rate": numbers["restore_rate"],
+        "refill": numbers["refill"],
+        "blocked_until": _ahead(numbers["blocked_until"], call.at),
+        "ends_at": _ahead(numbers.get("ends", 0.0), call.at),
+    }
+
+
+def _ahead(seconds: float, at: int) -> int | None:
+    """A time in microseconds, if it lies ahead of `at`; what has ended when the call was sent is none."""
+    until = seconds * 1e6
+    return round(until) if at < until < math.inf else None
 
 
 @dataclass(slots=True)
@@ -134,23 +162,29 @@ class Outbox:
             "bucket": reference(account.tenant, account.id),
             "lane": trip.lane.value,
             "operation": call.request.operation,
+            "purpose": trip.purpose,
             "op_id": trip.op_id,
             "method": call.request.method,
             "endpoint": call.request.endpoint,
             "status": call.status,
             "outcome": call.outcome,
-            "cost": call.request.cost if feedback.cost is None else feedback.cost,
+            "cost": call.cost,
             "level": feedback.level,
             "limit": feedback.limit,
+            "restore_rate": feedback.restore_rate,
             "latency_ms": call.seconds * 1000.0,
             "attempt": trip.attempt,
             "retry_after_ms": None if feedback.retry_after is None else feedback.retry_after * 1000.0,
             "golden_version": trip.golden_version,
+            "paces": [_paced(name, numbers, call) for name, numbers in buckets(call.pace).items()],
         }
         partition = identity.account_partition(account.tenant, account.id, self._calls)
         key = reference(account.tenant, account.id)
         self._shard.emit(topics.CALLS, partition, key.encode(), self._setup.codec.encode("api_call", record))
         self._setup.recorder.call(key, call.request.operation, call.outcome, call.seconds)
+        self._setup.recorder.spent(key, trip.purpose, call.cost)
+        if feedback.malformed:
+            self._setup.recorder.malformed(key, feedback.malformed)
 
     def observation(
         self,

@@ -10,18 +10,24 @@ import structlog
 
 from connectors.kit.contract import Account, Platform
 from connectors.kit.errors import Invalid
-from schemas import topics
+from schemas import identity, topics
 from schemas.codec import CodecError
 from streams.core import courier_rows as rows
-from streams.core.desired import Origin, Wanted
-from streams.core.schedule import Item
+from streams.core.desired import Kind, Origin, Wanted
+from streams.core.holes import EVERYTHING
+from streams.core.schedule import Item, Schedule
 from streams.courier import wanted as tasks
 from streams.courier.attempts import Attempts
+from streams.courier.credentials import Credentials
+from streams.courier.healing import KEY as SUBSCRIPTIONS
+from streams.courier.healing import Healing
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox
 from streams.courier.polls import PREFIX, Polls
 from streams.courier.reads import Reads
+from streams.courier.renewal import KEY as TOKEN
+from streams.courier.renewal import Renewals
 from streams.courier.setup import Setup, reference
 from streams.courier.table import Table
 from streams.courier.turns import Turns
@@ -29,6 +35,7 @@ from streams.courier.verdicts import Verdicts
 from streams.runtime.deadletters import Trouble, poison
 from streams.shard.api import Incoming, Processor, Shard
 
+NOTE_INTERVAL = 10.0  # seconds between two notes of what is known of the quotas
 REPORT_INTERVAL = 1.0  # seconds; ticks are more frequent than anybody reads gauges
 log = structlog.get_logger(__name__)
 
@@ -54,6 +61,7 @@ class Courier:
         self._running: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
         self._next_report = 0.0
+        self._next_note = 0.0
 
     # -- Processor
 
@@ -69,6 +77,10 @@ class Courier:
         self._verdicts = Verdicts(setup, self._table, self._outbox, self._turns)
         poller = setup.platform.poller
         self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
+        kept = setup.platform.subscriptions
+        self._healing = None if kept is None else Healing(setup, kept, shard, self._outbox, self._polls, judge)
+        tokens = setup.platform.tokens
+        self._renewals = None if tokens is None else Renewals(setup, tokens, self._outbox, judge)
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
         for line in self._lines.values():
             self._fill(line)
@@ -91,14 +103,20 @@ class Courier:
         for name, line in self._lines.items():
             recorder.pending(name, len(line.schedule) + line.running)
             recorder.bucket(name, line.pacer.snapshot(), line.blocked(now))
+        if now >= self._next_note:
+            self._next_note = now + NOTE_INTERVAL
+            self._note(shard)
         return {}
+
+    def caught_up(self, live: bool) -> None:
+        """Whether live work has caught up; while it has not, bulk work waits, but for what has aged."""
+        for line in self._lines.values():
+            line.schedule.bulk_admitted = live
+            line.notify()
 
     def close(self, shard: Shard) -> None:
         """Keep what was learnt of the quotas for the next owner."""
-        for name, line in self._lines.items():
-            learnt = line.pacer.snapshot()
-            bucket = rows.Bucket(learnt.get("blocked_until", 0.0), learnt)
-            shard.rows.put(rows.key(rows.BUCKET, name), rows.pack_bucket(bucket))
+        self._note(shard)
 
     def divert(self, shard: Shard, topic: str, record: Incoming, deaths: int) -> int | None:
         """Implements streams.shard.api.Diverter."""
@@ -130,13 +148,24 @@ class Courier:
 
     async def _piece(self, shard: Shard, line: Line, item: Item, ticket: Ticket) -> None:
         try:
-            if self._polls is not None and item.key.startswith(PREFIX):
-                await self._polls.run(line, item.key, ticket)
-            else:
-                await self._attempts.run(line, item.key, ticket)
+            await self._run(line, item, ticket)
         finally:
             ticket.ended()
         await shard.commit()
+
+    async def _run(self, line: Line, item: Item, ticket: Ticket) -> None:
+        """Whatever the work is, it waits for a token where one is needed, or goes back until one is to be had."""
+        if self._renewals is not None:
+            if item.key == TOKEN:
+                return await self._renewals.run(line, item.key, ticket)
+            again = await self._renewals.ready(line, ticket)
+            if again:
+                return line.offer(item.key, item.lane, item.share, again)
+        if self._polls is not None and item.key.startswith(PREFIX):
+            return await self._polls.run(line, item.key, ticket)
+        if self._healing is not None and item.key == SUBSCRIPTIONS:
+            return await self._healing.run(line, item.key, ticket)
+        return await self._attempts.run(line, item.key, ticket)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -148,8 +177,20 @@ class Courier:
 
     # -- inside
 
+    def _note(self, shard: Shard) -> None:
+        """Write down what is known of the quotas, where it has changed: a crash must not forget what a day's quota
+        has left."""
+        for name, line in self._lines.items():
+            learnt = line.pacer.snapshot()
+            row = rows.pack_bucket(rows.Bucket(learnt["blocked_until"], learnt))
+            if shard.rows.get(rows.key(rows.BUCKET, name)) != row:
+                shard.rows.put(rows.key(rows.BUCKET, name), row)
+
     def _line(self, shard: Shard, account: Account) -> Line:
-        line = Line(account, self._destination.budget(account), self._setup.waiter)
+        settings, tokens = self._setup.settings, self._setup.platform.tokens
+        schedule = Schedule(floors=settings.floors, hours=settings.hours)
+        credentials = Credentials(account, needed=tokens is not None and tokens.needed(account))
+        line = Line(account, self._destination.budget(account), self._setup.waiter, schedule, credentials)
         stored = shard.rows.get(rows.key(rows.BUCKET, line.reference))
         if stored is not None:
             bucket = rows.unpack_bucket(stored)
@@ -160,8 +201,12 @@ class Courier:
     def _fill(self, line: Line) -> None:
         for row, task in self._table.recover(line.reference, self._setup.settings.limits.quarantine):
             self._turns.schedule(line, row, task)
+        if self._renewals is not None:
+            self._renewals.schedule(line)
         if self._polls is not None:
             self._polls.schedule(line)
+        if self._healing is not None:
+            self._healing.schedule(line)
 
     def _take(self, shard: Shard, topic: str, record: Incoming) -> None:
         if topic == topics.tasks(self._setup.platform.name):
@@ -177,9 +222,24 @@ class Courier:
         if line is None:
             self._reject(topic, record, self._stranger(shard, wanted))
             return
+        if wanted.kind is Kind.FETCH and self._polls is not None and self._reread(topic, record, line, wanted):
+            return
         task = self._table.upsert(wanted)
         if task is not None:
             self._turns.schedule(line, wanted.row, task)
+
+    def _reread(self, topic: str, record: Incoming, line: Line, wanted: Wanted) -> bool:
+        """Whether somebody asks for everything that changed, because he knows that pushes may be lost."""
+        assert self._polls is not None
+        resource, remote_id = identity.split(wanted.subject)
+        if remote_id != EVERYTHING:
+            if wanted.cause == "hint":
+                self._polls.hinted(line)
+            return False
+        if not self._polls.hole(line, resource, wanted.cause, wanted.version / 1e6):
+            detail = f"account {wanted.account!r} has no poll {resource!r}; allowed: one of its polls, or {EVERYTHING}"
+            self._reject(topic, record, Trouble("unknown_resource", detail, "", 1, wanted.tenant, wanted.account))
+        return True
 
     def _read(self, topic: str, record: Incoming, origin: Origin) -> Wanted:
         platform = self._setup.platform.name

@@ -63,22 +63,39 @@ class Reads:
             self.emit(line, Channel.FETCH, written.observed, trip, sequence, answer=not written.no_op)
 
     def emit_changed(
-        self, line: Line, resource: str, seen: Sequence[Observation], trip: Trip, sequence: int, first: int = 0
+        self,
+        line: Line,
+        resource: str,
+        seen: Sequence[Observation],
+        trip: Trip,
+        sequence: int,
+        *,
+        channel: Channel = Channel.POLL,
+        first: int = 0,
     ) -> int:
         """Emit what differs from the snapshot of a scan. Returns how many did. `first`: index of the first of them."""
         changed = 0
         for index, one in enumerate(seen, start=first):
             if self._remember(line, resource, one, sequence):
-                self._outbox.observation(line.account, Channel.POLL, one, trip, sequence, index)
+                self._outbox.observation(line.account, channel, one, trip, sequence, index)
                 changed += 1
         return changed
 
-    def emit_news(self, line: Line, resource: str, seen: Sequence[Observation], trip: Trip, sequence: int) -> int:
+    def emit_news(
+        self,
+        line: Line,
+        resource: str,
+        seen: Sequence[Observation],
+        trip: Trip,
+        sequence: int,
+        *,
+        channel: Channel = Channel.POLL,
+    ) -> int:
         """Emit what a window of a dated resource shows, but for what overlapping windows have shown twice already:
         a first reading may fall into the second of the change, the next confirms it, more of them say nothing.
         Returns how many were emitted. Not persisted: after a restart an overlap is emitted once more."""
         news = [one for one in seen if self._is_news(_key(line, resource, one), one)]
-        self.emit(line, Channel.POLL, news, trip, sequence)
+        self.emit(line, channel, news, trip, sequence)
         return len(news)
 
     def _is_news(self, key: bytes, one: Observation) -> bool:

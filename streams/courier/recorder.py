@@ -13,6 +13,10 @@ class Recorder(Protocol):
         """A request ended. `outcome` as in api_call.avsc."""
         ...
 
+    def spent(self, account: str, purpose: str, cost: float) -> None:
+        """A request was charged `cost` units. `purpose` as in api_call.avsc."""
+        ...
+
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
         """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused. `delay`: seconds since it
         was wanted."""
@@ -35,6 +39,10 @@ class Recorder(Protocol):
         be sent again, 0 when nothing forbids it."""
         ...
 
+    def malformed(self, account: str, headers: int) -> None:
+        """So many headers of a reply spoke of quotas and made no sense."""
+        ...
+
     def waited(self, lane: str, seconds: float) -> None:
         """The first request of a piece of work was admitted, so long after the work was due."""
         ...
@@ -47,11 +55,22 @@ class Recorder(Protocol):
         """A complete read found so many records gone that the deletes were refused."""
         ...
 
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        """Pushes of this resource may have been lost, so it is read at once. `reason`: healed, asked, silence."""
+        ...
+
+    def healed(self, account: str, topic: str) -> None:
+        """A webhook subscription was gone and has been made anew."""
+        ...
+
 
 class Silent:
     """A Recorder that keeps nothing."""
 
     def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
+        return
+
+    def spent(self, account: str, purpose: str, cost: float) -> None:
         return
 
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
@@ -69,6 +88,9 @@ class Silent:
     def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
         return
 
+    def malformed(self, account: str, headers: int) -> None:
+        return
+
     def waited(self, lane: str, seconds: float) -> None:
         return
 
@@ -76,4 +98,10 @@ class Silent:
         return
 
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
+        return
+
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        return
+
+    def healed(self, account: str, topic: str) -> None:
         return

@@ -12,15 +12,22 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_LEVEL,
     COURIER_BUCKET_LIMIT,
     COURIER_BUCKET_REFILL,
+    COURIER_BUCKET_RESTORE,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
+    COURIER_COST,
+    COURIER_HEALED,
+    COURIER_HOLES,
+    COURIER_MALFORMED,
     COURIER_PUSHES,
+    COURIER_QUOTA_USED,
     COURIER_TASKS,
     COURIER_THROTTLED,
     COURIER_WAIT_SECONDS,
     PIPELINE_DEAD_LETTERS,
     Metrics,
 )
+from connectors.kit.snapshots import buckets, used_share
 from schemas import topics
 from schemas.registry import open_codec
 from schemas.topics import Role
@@ -51,6 +58,9 @@ class Metered:
         if outcome == "throttled":
             self._metrics.counter(COURIER_THROTTLED, self._platform, account).inc()
 
+    def spent(self, account: str, purpose: str, cost: float) -> None:
+        self._metrics.counter(COURIER_COST, self._platform, account, purpose).inc(cost)
+
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
         if result in FINISHED:  # the others are attempts, and their calls are counted
             self._metrics.counter(COURIER_PUSHES, self._platform, account, result).inc()
@@ -68,6 +78,13 @@ class Metered:
         for metric, name in _LEVELS:
             self._metrics.gauge(metric, self._platform, account).set(snapshot[name])
         self._metrics.gauge(COURIER_BLOCKED_SECONDS, self._platform, account).set(blocked)
+        for name, numbers in buckets(snapshot).items():
+            used = used_share(numbers)
+            if used is not None:
+                self._metrics.gauge(COURIER_QUOTA_USED, self._platform, account, name).set(used)
+
+    def malformed(self, account: str, headers: int) -> None:
+        self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)
 
     def waited(self, lane: str, seconds: float) -> None:
         self._metrics.histogram(COURIER_WAIT_SECONDS, self._platform, lane).observe(max(0.0, seconds))
@@ -78,8 +95,19 @@ class Metered:
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
         self._metrics.counter(PIPELINE_DEAD_LETTERS, "courier", "mass_delete_brake").inc()
 
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        self._metrics.counter(COURIER_HOLES, self._platform, account, reason).inc()
 
-_LEVELS = ((COURIER_BUCKET_LEVEL, "level"), (COURIER_BUCKET_LIMIT, "limit"), (COURIER_BUCKET_REFILL, "refill"))
+    def healed(self, account: str, topic: str) -> None:
+        self._metrics.counter(COURIER_HEALED, self._platform, account).inc()
+
+
+_LEVELS = (
+    (COURIER_BUCKET_LEVEL, "level"),
+    (COURIER_BUCKET_LIMIT, "limit"),
+    (COURIER_BUCKET_REFILL, "refill"),
+    (COURIER_BUCKET_RESTORE, "restore_rate"),
+)
 
 
 def run(settings: Settings, config: Config, platform: str) -> None:
@@ -103,6 +131,7 @@ def run(settings: Settings, config: Config, platform: str) -> None:
         Metered(metrics, platform),
         CourierSettings(
             request_timeout=timeout,
+            subscriptions_interval=settings.courier_subscriptions_interval,
             limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
     )

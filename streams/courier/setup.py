@@ -12,8 +12,11 @@ from connectors.kit.contract import Account, Destination, Platform, Request, Res
 from connectors.kit.errors import Misconfigured
 from schemas import identity
 from schemas.codec import Codec
+from schemas.entities import Lane
 from schemas.topics import Profile, Sizing
+from streams.core.hours import Hours
 from streams.core.outcome import Limits
+from streams.core.schedule import FLOORS
 from streams.courier.recorder import Recorder, Silent
 from streams.courier.waiter import Waiter
 from streams.runtime.xref import XrefView
@@ -34,13 +37,18 @@ class Sender(Protocol):
 class Settings:
     """Times in seconds. `intent_age`: how old a committed intent may be when its request leaves, so that a process that
     was suspended does not send for a row it no longer owns; `drain`: how long a revoked shard waits for replies;
-    `brake_share` and `brake_floor`: a complete scan that misses more than both is not believed."""
+    `brake_share` and `brake_floor`: a complete scan that misses more than both is not believed;
+    `subscriptions_interval`: between two looks at an account's webhook subscriptions; `floors` and `hours`: see
+    streams.core.schedule.Schedule; hours go by lane, or by share as streams.courier.turns.share_of names it."""
 
     request_timeout: float = 20.0
     intent_age: float = 3.0
     drain: float = 2.0
     brake_share: float = 0.3
     brake_floor: int = 10
+    subscriptions_interval: float = 900.0
+    floors: Mapping[Lane, float] = field(default_factory=lambda: FLOORS)
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,9 @@ from connectors.kit.contract import Account, Platform
 from connectors.kit.metrics import MAPPER_EVENTS, MAPPER_RECORDS, PIPELINE_DEAD_LETTERS, Metrics
 from schemas import headers, identity, topics
 from schemas.codec import Codec, CodecError, UnknownSchema
+from schemas.entities import Channel, Lane
 from schemas.topics import CATALOGUE, Profile
+from streams.core.holes import EVERYTHING, SILENCE, Silences
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.mapper.linking import NewLink, xref_record
 from streams.mapper.overlay import Overlay
@@ -48,6 +50,7 @@ class Mapper:
         self._metrics = metrics or Metrics()
         self._brakes = brakes or Brakes(self._metrics, STAGE)
         self._links = Overlay(xref)
+        self._silences = Silences()
         self._ledger = LedgerBuffer()
         self._dead_letters = DeadLetters(codec, STAGE, profile)
         self._count = {name: profile.partitions(topic.sizing) for name, topic in CATALOGUE.items()}
@@ -79,7 +82,8 @@ class Mapper:
         made = self._plan(raw)
         written = sum(self._event(shard, event, made) for event in made.events)
         for fetch in made.fetches:
-            self._fetch(shard, raw, fetch)
+            self._fetch(shard, raw, fetch, self._now())
+        self._listen(shard, raw)
         for trouble in made.troubles:
             self._die(shard, topic, record, trouble)
         self._count_delivery(raw, made, written)
@@ -135,7 +139,19 @@ class Mapper:
         key = str(new.source).encode()
         shard.emit(topics.XREF, identity.partition(key, self._count[topics.XREF]), key, value)
 
-    def _fetch(self, shard: Shard, raw: RawRecord, fetch: Fetch) -> None:
+    def _listen(self, shard: Shard, raw: RawRecord) -> None:
+        """The first webhook after a long silence may not be the first that was sent: have the account polled."""
+        if raw.envelope.channel is not Channel.WEBHOOK:
+            return
+        account, at = (raw.tenant, raw.envelope.account), raw.envelope.received_at
+        platform = self._platforms.get(raw.platform)
+        if account not in self._accounts or platform is None or platform.poller is None:
+            return
+        if self._silences.broken(identity.join(*account), at):
+            everything = Fetch(EVERYTHING, EVERYTHING, SILENCE, Lane.NORMAL, raw.envelope.delivery_id)
+            self._fetch(shard, raw, everything, at)
+
+    def _fetch(self, shard: Shard, raw: RawRecord, fetch: Fetch, requested_at: int) -> None:
         account = raw.envelope.account
         request = {
             "tenant": raw.tenant,
@@ -145,7 +161,7 @@ class Mapper:
             "remote_id": fetch.remote_id,
             "reason": fetch.reason,
             "lane": fetch.lane.value,
-            "requested_at": self._now(),
+            "requested_at": requested_at,
             "cause": fetch.cause,
         }
         topic = topics.fetch(raw.platform)

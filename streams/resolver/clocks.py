@@ -7,7 +7,6 @@ refused until a person raises the account's clock epoch; then what the account s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import orjson
 
@@ -73,9 +72,9 @@ def _lowered(rows: Rows, key: bytes, said: Contribution) -> Contribution:
     except ValueError:
         layers = ()
     if layers:
-        low = [replace(one, version=_low(len(layers) - at, one.version)) for at, one in enumerate(layers)]
+        low = [one._replace(version=_low(len(layers) - at, one.version)) for at, one in enumerate(layers)]
         rows.put(kept, parts.pack(low))
-    return replace(said, version=_low(len(layers), said.version), released=0)
+    return said._replace(version=_low(len(layers), said.version), released=0)
 
 
 def _low(rank: int, version: bytes) -> bytes:

@@ -78,7 +78,7 @@ class Decider:
         if row and code in self.stale:
             row = self.refold(shard, code, key, row).row
         merging = self._routes.merging.get(code)
-        before = Entity.unpack(row) if row else replace(EMPTY, layered=merging is not None)
+        before = Entity.unpack(row) if row else EMPTY._replace(layered=merging is not None)
         said = Observation(
             fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
         )
@@ -86,7 +86,7 @@ class Decider:
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
         if code in self._decoded and (said.op is Op.UPSERT or code == _RESERVED):
-            self._check(key, record.value)
+            self._check(code, key, record.value)
         if merging is not None:
             merged = self._merge(shard, merging, before, said, key, record.value, completeness)
             verdict, groups = merged.verdict, merged.groups
@@ -112,7 +112,7 @@ class Decider:
         moved = entity.winner != before.winner
         if _is_told(verdict, entity, groups, fact, always=moved or bool(asked)):
             source = Source(topic, shard.number, record.offset, fact[:16], said.account)
-            self._tell(shard, code, key, replace(verdict, entity=entity), source, asked, groups)
+            self._tell(shard, code, key, verdict._replace(entity=entity), source, asked, groups)
         return verdict.outcome, packed
 
     def _apply(
@@ -160,11 +160,13 @@ class Decider:
                 "in sluice.yaml and send the dead letters again",
             )
 
-    def _check(self, key: bytes, value: bytes | None) -> None:
-        """Refuse a value that cannot be read before anything is made of it."""
+    def _check(self, code: int, key: bytes, value: bytes | None) -> None:
+        """Refuse what cannot be read before anything is made of it."""
         try:
             self._codec.decode(value or b"")
-        except CodecError as error:
+            if code == _RESERVED:
+                guarding.level_of(key)
+        except ValueError as error:
             raise Unfit("undecodable", f"{key.decode()}: {error}") from error
 
     def _fetch(self, shard: Shard, value: bytes | None) -> None:
@@ -183,7 +185,7 @@ class Decider:
         mine = before.of(said.account)
         if mine is not None and mine.op is Op.UPSERT and said.account not in known:  # what it said was not kept then
             if said.version < mine.version:
-                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None, (), {}, {})
+                return Merged(Resolution(before, Outcome.SUPERSEDED, "version"), (), None)
             if completeness == Completeness.PARTIAL:
                 raise Unfit("partial", f"of {key.decode()} some fields came, and what its account said of the others "
                             "was not kept before the policies changed; have the record read again")  # fmt: skip
@@ -205,7 +207,7 @@ class Decider:
             return merged.verdict.entity, []
         entity, asked = self._merger.to_push(merging, merged, {account for route in found for account in route.to})
         if asked and not changed:
-            entity = replace(entity, golden_version=entity.golden_version + 1)
+            entity = entity._replace(golden_version=entity.golden_version + 1)
         for route in found:
             for account in asked:
                 if account in route.to:
@@ -247,7 +249,7 @@ class Decider:
             if not asked:
                 continue
             if not changed and not everybody:
-                after = replace(after, golden_version=after.golden_version + 1)
+                after = after._replace(golden_version=after.golden_version + 1)
             entity = after
             everybody += asked
             for account in asked:
@@ -318,7 +320,7 @@ class Decider:
                 entity, asked = self._route(shard, code, key, entity, fact, changed=changed)
         if entity.fingerprint == NOTHING:
             graves.bury(shard.rows, key, self._now())
-        verdict = replace(folded.verdict, entity=entity)
+        verdict = folded.verdict._replace(entity=entity)
         if winner is not None:
             nowhere = Source("", shard.number, -1, b"", b"")
             self._tell(shard, code, key, verdict, nowhere, asked, folded.groups)

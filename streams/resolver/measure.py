@@ -38,13 +38,10 @@ class Measures:
             gauge = self._held[shard] = self._metrics.gauge(RESOLVER_HELD_EVENTS, str(shard))
         gauge.set(events)
 
-    def died(self, reason: str) -> None:
-        """An event went to the dead letters."""
-        self._metrics.counter(PIPELINE_DEAD_LETTERS, STAGE, reason).inc()
-
-    def told(self, topic: str, partition: int, offset: int, trouble: Trouble) -> None:
-        """What is wrong with an event of which nobody knows whose it is."""
-        self._brakes.died(UNKNOWN, topic, partition, offset, trouble.reason, trouble.detail)
+    def died(self, account: str, topic: str, partition: int, offset: int, trouble: Trouble) -> None:
+        """An event went to the dead letters. `account`: as in the ledger, UNKNOWN where nobody knows whose it is."""
+        self._metrics.counter(PIPELINE_DEAD_LETTERS, STAGE, trouble.reason).inc()
+        self._brakes.died(account, topic, partition, offset, trouble.reason, trouble.detail)
 
     def _outcome(self, account: str, outcome: str) -> Any:
         counter = self._events.get((account, outcome))

@@ -81,7 +81,7 @@ class Refolder:
         left = [c for c in entity.contributions if c.account in wholes or c.account not in rows]
         contributions = tuple(_as_said(c, wholes[c.account]) if c.account in wholes else c for c in left)
         kept = {account: one.value for account, one in wholes.items() if one.op is Op.UPSERT}
-        return replace(entity, contributions=contributions, layered=False), kept, entity.fingerprint
+        return entity._replace(contributions=contributions, layered=False), kept, entity.fingerprint
 
     def _chosen(self, code: int, entity: Entity, values: Values, golden: bytes) -> Refolded:
         if not entity.contributions:
@@ -93,7 +93,7 @@ class Refolder:
             return Refolded(entity, Resolution(entity, Outcome.UNCHANGED, UNKNOWN), values)
         before = entity
         if golden and golden == self._measured(value):
-            before = replace(entity, fingerprint=held(winner))
+            before = entity._replace(fingerprint=held(winner))
         after = turned(before, winner.account, held(winner), before)
         changed = after.golden_version != before.golden_version
         return Refolded(before, _verdict(after, changed=changed, moved=moved), values, changed or moved, value)
@@ -104,10 +104,10 @@ class Refolder:
         if entity.layered:
             return entity, values
         rows = dict(_layers(entity.contributions, values))
-        contributions = tuple(replace(c, asked=(), tries=0) for c in entity.contributions)
+        contributions = tuple(c._replace(asked=(), tries=0) for c in entity.contributions)
         golden = self._measured(values.get(entity.winner)) if entity.fingerprint != NOTHING else NOTHING
         content = golden or entity.fingerprint
-        return replace(entity, contributions=contributions, fingerprint=content, layered=True), rows
+        return entity._replace(contributions=contributions, fingerprint=content, layered=True), rows
 
     def _put_together(self, merging: Merging, entity: Entity, values: Values) -> Refolded:
         said = {account: parts.unpack(row) for account, row in values.items()}
@@ -137,7 +137,7 @@ def _verdict(after: Entity, *, changed: bool, moved: bool) -> Resolution:
 
 def _as_said(c: Contribution, whole: Layer) -> Contribution:
     """What was asked of it is measured in another way from now on, so its echo is not recognised any more."""
-    return replace(c, version=whole.version, corrected=whole.corrected, op=whole.op, asked=(), tries=0)
+    return c._replace(version=whole.version, corrected=whole.corrected, op=whole.op, asked=(), tries=0)
 
 
 def _layers(contributions: Sequence[Contribution], values: Values) -> Iterator[tuple[bytes, bytes]]:

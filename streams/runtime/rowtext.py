@@ -69,7 +69,7 @@ def decode(courier: bool, key: bytes, value: bytes, names: Names) -> dict[str, A
 
 def entity(one: Entity, names: Names) -> dict[str, Any]:
     """A resolver's row of an entity."""
-    plain = {field.name: _field(field.name, getattr(one, field.name), names) for field in fields(one)}
+    plain = {name: _field(name, value, names) for name, value in one._asdict().items()}
     plain["accounts"] = plain.pop("contributions")
     return plain
 
@@ -199,6 +199,7 @@ _OF_COURIER: Mapping[bytes, tuple[str, Decoder | None]] = {
     courier_rows.INTENT: ("intent", _of_courier(courier_rows.unpack_intent)),
     courier_rows.APPLIED: ("applied", _of_courier(courier_rows.unpack_applied)),
     courier_rows.CURSOR: ("cursor", _of_courier(courier_rows.unpack_cursor)),
+    courier_rows.HOLE: ("hole", _of_courier(courier_rows.unpack_hole)),
     courier_rows.SNAPSHOT: ("snapshot", _of_courier(courier_rows.unpack_snapshot)),
     courier_rows.BUCKET: ("bucket", _of_courier(courier_rows.unpack_bucket)),
     courier_rows.EPOCH: ("epoch", _of_courier(courier_rows.unpack_epoch)),
@@ -214,6 +215,8 @@ def _plain(value: Any, names: Names) -> Any:
     """A row's value object, whatever fields it has."""
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: _field(one.name, getattr(value, one.name), names) for one in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _field(name, one, names) for name, one in value._asdict().items()}
     if isinstance(value, Mapping):
         return {str(name): _plain(one, names) for name, one in value.items()}
     if isinstance(value, list | tuple):

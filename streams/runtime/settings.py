@@ -119,6 +119,10 @@ class Settings(BaseSettings):
         description="How long beyond SLUICE_VENDOR_TIMEOUT an unanswered write may still be carried out by the vendor, "
         "s; until then nothing newer is written to the same entity.",
     )
+    courier_subscriptions_interval: Seconds = Field(
+        900.0,
+        description="Time between two looks at an account's webhook subscriptions, s; missing ones are made anew.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("console", description="json for machines, console for people.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from streams.core.entity import Entity
@@ -30,8 +30,8 @@ def comparable(entity: Entity) -> Entity:
     """What any order of the same observations agrees on: winner, its fingerprint and, per account, version, corrected
     time, op and whether it is ambiguous. Not: how often the content changed, what was released to `events`, what
     accounts were asked to hold and how often."""
-    plain = tuple(replace(c, released=0, asked=(), tries=0) for c in entity.contributions)
-    return replace(entity, golden_version=0, contributions=plain)
+    plain = tuple(c._replace(released=0, asked=(), tries=0) for c in entity.contributions)
+    return entity._replace(golden_version=0, contributions=plain)
 
 
 def unpacked(key: bytes, row: bytes) -> Entity:

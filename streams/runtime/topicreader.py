@@ -54,10 +54,31 @@ class TopicReader:
         name = self._prefix + topic
         return len(self._consumer.list_topics(name, timeout=30).topics[name].partitions)
 
-    def scan(self, topic: str, partitions: Iterable[int], keep: Keep = lambda key, value: True) -> Iterator[Seen]:
+    def scan(
+        self,
+        topic: str,
+        partitions: Iterable[int],
+        keep: Keep = lambda key, value: True,
+        starts: Mapping[int, int] | None = None,
+    ) -> Iterator[Seen]:
         """The records of some partitions for whose key and value `keep` holds, in offset order per partition; memory
-        does not grow with what is passed over. One scan at a time. Raises KafkaException."""
-        return self._scan([TopicPartition(self._prefix + topic, number, 0) for number in sorted(set(partitions))], keep)
+        does not grow with what is passed over. `starts`: the first offset of a partition, 0 where it names none. One
+        scan at a time. Raises KafkaException."""
+        first = starts or {}
+        numbers = sorted(set(partitions))
+        return self._scan([TopicPartition(self._prefix + topic, one, first.get(one, 0)) for one in numbers], keep)
+
+    def offsets_at(self, topic: str, milliseconds: int) -> dict[int, int]:
+        """Per partition the offset of the first record of that time or later, by the broker's clock; the end of a
+        partition that has none. Raises KafkaException."""
+        name = self._prefix + topic
+        asked = [TopicPartition(name, number, milliseconds) for number in range(self.partitions(topic))]
+        found = {one.partition: one.offset for one in self._consumer.offsets_for_times(asked, 30)}
+        return {number: self._end(name, number) if at < 0 else at for number, at in found.items()}
+
+    def _end(self, name: str, number: int) -> int:
+        end: int = self._consumer.get_watermark_offsets(TopicPartition(name, number), 30)[1]
+        return end
 
     def _scan(self, starts: list[TopicPartition], keep: Keep) -> Iterator[Seen]:
         self._consumer.assign(starts)

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from operator import itemgetter
 from typing import Any, NoReturn
 
 from streams.shard.api import Entry, Headers
@@ -16,6 +17,7 @@ from streams.shard.seen import DAY_MS, SeenIds
 from streams.shard.store import Store
 from streams.shard.transaction import Batch, Transactions
 
+_VALUE = itemgetter(1)
 FULL = 40_000  # records gathered beyond which processing waits for the commit
 FULL_BYTES = 64 << 20
 
@@ -76,7 +78,7 @@ class LiveShard:
     def emit_all(self, topic: str, partition: int, records: Sequence[Entry]) -> None:
         self._outputs.setdefault((self._prefix + topic, partition), []).extend(records)
         self._count += len(records)
-        self._bytes += sum(len(value) for _, value, _ in records if value)
+        self._bytes += sum(map(len, filter(None, map(_VALUE, records))))
 
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
         self.emit_latest_of(topic, {key: value})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from schemas.headers import NAME
 from streams.shard.api import Entry, Headers
 
 
@@ -65,7 +66,7 @@ class MemoryShard:
 
     def emit_all(self, topic: str, partition: int, records: Sequence[Entry]) -> None:
         for key, value, headers in records:
-            self.emit(topic, partition, key, value, headers)
+            self.emit(topic, partition, key, value, [(NAME, headers)] if isinstance(headers, bytes) else headers)
 
     def emit_latest(self, topic: str, key: bytes, value: bytes | None) -> None:
         self._latest[topic, key] = Emitted(topic, self.number, key, value)

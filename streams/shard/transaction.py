@@ -15,6 +15,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from schemas.headers import NAME
 from streams.shard.api import Entry
 from streams.shard.seen import ID_SIZE
 
@@ -102,8 +103,9 @@ class Transactions:
             for key, value, headers in records:
                 if headers is None:
                     produce(topic, value, key, partition)
-                else:
-                    produce(topic, value, key, partition, headers=headers)
+                else:  # by position: arguments by name cost a third of the call
+                    listed = [(NAME, headers)] if isinstance(headers, bytes) else headers
+                    produce(topic, value, key, partition, None, None, 0, listed)
         for topic, values in batch.latest.items():
             for key, value in values.items():
                 produce(topic, value, key, shard)

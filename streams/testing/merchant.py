@@ -198,7 +198,8 @@ class Merchant:
         shop_settings = {
             "shop_domain": "sluice-fake.myshopify.com", "currency": "EUR", "taxes_included": "true",
             "locations": f"{LOCATION_ID}={LOCATION}", "ignored_locations": OTHER_LOCATION_ID,
-            "poll_interval": str(scale.poll_interval * 3), "poll_overlap": "10",
+            "poll_interval": str(scale.poll_interval * 3), "poll_longest": str(scale.poll_interval * 3),
+            "poll_overlap": "10",
             "bucket": str(scale.bucket), "restore_rate": str(scale.restore_rate),
         }  # fmt: skip
         presta_settings = {

@@ -38,6 +38,11 @@ class BatchRecords(fetcher.PartitionRecords):
 
     next_fetch_offset: int
 
+    @property
+    def size(self) -> int:
+        """Bytes of the response, as they came."""
+        return int(self._records.size_in_bytes())
+
     def _unpack_records(self) -> Iterator[list[Record]]:
         records = self._records
         while records.has_next():
@@ -67,6 +72,11 @@ class BatchResult(fetcher.FetchResult):
     """Hands over a whole fetch response per partition; the fetch size bounds it."""
 
     _partition_records: Any
+
+    @property
+    def size(self) -> int:
+        """Bytes of the response, as they came."""
+        return int(self._partition_records.size)
 
     def getall(self, max_records: int | None = None) -> list[Record]:
         """All records of this response; `max_records` is not needed and ignored."""

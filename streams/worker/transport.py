@@ -28,9 +28,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, ConsumerMessage
 from mode import Service
 
+from streams.worker import fetching, records
 from streams.worker.assignor import shard_assignor
 from streams.worker.exits import die
-from streams.worker.records import install
 
 KEEPALIVE = 30.0  # seconds; far below any broker_max_poll_interval
 ATTENTIVE = 0.05  # seconds a fetch may wait for records while a shard may become ready
@@ -200,8 +200,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Builds the consumer with what Faust hard-codes otherwise: isolation, fetch sizes, our assignor."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        install()
         conf, fetch = self.app.conf, self.app.shard_fetch
+        records.install()
+        fetching.install()
         self._assignor = shard_assignor(conf.consumer_group_instance_id or "")
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,

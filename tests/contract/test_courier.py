@@ -70,8 +70,11 @@ class Links:
 class Run:
     """One courier over one fake shop. `kill` ends it wherever it is, with what was committed until then."""
 
-    def __init__(self, platform: Platform, account: Account, links: Links, location: str) -> None:
+    def __init__(
+        self, platform: Platform, account: Account, links: Links, location: str, settings: Settings = QUICK
+    ) -> None:
         self.platform, self.account, self.links, self.location = platform, account, links, location
+        self.settings = settings
         self.shard = MemoryShard()
         self.sender = HttpSender()
         self._worker: asyncio.Task[None] | None = None
@@ -81,7 +84,7 @@ class Run:
         clock = SystemClock()
         setup = Setup(
             self.platform, (self.account,), CODEC, self.links, PROFILE, clock, SystemWaiter(clock), self.sender,
-            settings=QUICK,
+            settings=self.settings,
         )  # fmt: skip
         self.courier = Courier(setup)
         self.courier.open(self.shard)
@@ -99,9 +102,15 @@ class Run:
         await self.start()
 
     def push(self, *values: bytes) -> None:
+        self._arrive(topics.push(self.platform.name), values)
+
+    def fetch(self, *values: bytes) -> None:
+        self._arrive(topics.fetch(self.platform.name), values)
+
+    def _arrive(self, topic: str, values: Sequence[bytes]) -> None:
         batch = [Incoming(self._offset + index, value) for index, value in enumerate(values)]
         self._offset += len(values)
-        self.courier.process(self.shard, topics.push(self.platform.name), batch)
+        self.courier.process(self.shard, topic, batch)
         self.shard.flush()
 
     def stock(self, sku: str, version: int, units: int, flow: str = "stock") -> bytes:

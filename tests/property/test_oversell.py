@@ -111,6 +111,20 @@ def test_orders_placed_at_the_owner_are_in_its_figure() -> None:
     assert told(run) == 7
 
 
+def test_a_reservation_that_names_no_stock_is_refused_before_anything_is_made_of_it() -> None:
+    run = driver(Guard())
+    level(run, "erp", "10", 0)
+    run.commit()
+    before = run.rows()
+    fields = {"sku": "SKU-7", "location": "MAIN", "order": "shop:o1", "line": "1", "quantity": Decimal(3),
+              "fulfilled": Decimal(0), "placed_at": None}  # fmt: skip
+    run.say("shop", RESERVED, "SKU-7", fields, source_time=START)
+    run.commit()
+    assert [one["reason"] for one in run.dead_letters()] == ["undecodable"]
+    kinds = {key[:1] for key, row in run.rows().items() if before.get(key) != row}
+    assert not kinds & {b"E", b"V", b"O"}
+
+
 def test_closing_many_order_lines_brakes_nothing() -> None:
     run = driver(Guard())
     for number in range(30):

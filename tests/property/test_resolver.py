@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,6 @@ from streams.core.policy import OrderingMode, Policy, PolicyKind
 from streams.core.resolve import Observation, Outcome, resolve
 from streams.resolver.processor import Resolver
 from streams.runtime.state import comparable
-from streams.shard.api import Incoming, Shard
 from tests.property.resolving import (
     ACCOUNTS,
     KIND,
@@ -151,9 +150,9 @@ def test_an_account_whose_corrected_time_falls_loses_to_who_is_later_in_any_orde
 class Slow(Resolver):
     """Without the short way."""
 
-    def _forwards(self, shard: Shard, topic: str, records: Sequence[Incoming], arrival: float) -> None:
-        for record in records:
-            self._one(shard, topic, record, arrival, again=False)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._simple = self._all_simple = {}
 
 
 @policies

@@ -82,3 +82,61 @@ def test_within_one_share_and_lane_order_of_arrival_is_kept(order: list[int]) ->
         schedule.put(Item(str(number), Lane.NORMAL, "a"))
     taken = [schedule.take(0.0) for _ in order]
     assert [int(item.key) for item in taken if item is not None] == order
+
+
+HOLDS = st.tuples(st.sampled_from(["x", "y"]), st.sampled_from([0.0, 5.0, 50.0, float("inf")]))
+GROUPED = st.builds(
+    Item,
+    key=st.integers(0, 30).map(str),
+    lane=st.sampled_from(list(Lane)),
+    share=st.sampled_from(["a", "b"]),
+    cost=st.sampled_from([1.0, 10.0]),
+    due=st.floats(0, 100),
+    group=st.sampled_from(["x", "y"]),
+    owner=st.sampled_from(["", "p", "q"]),
+)
+
+
+@given(st.lists(st.one_of(GROUPED, HOLDS, st.sampled_from(["x", "y"]), st.just(None)), max_size=80))
+def test_held_work_is_never_taken_and_other_work_always_is(steps: list[Item | tuple[str, float] | str | None]) -> None:
+    schedule, waiting, holds, now = Schedule(), dict[str, Item](), dict[str, float](), 0.0
+    for step in steps:
+        now += 1.0
+        if isinstance(step, Item):
+            schedule.put(step)
+            waiting[step.key] = step
+        elif isinstance(step, tuple):
+            schedule.release(step[0])
+            schedule.hold(step[0], now + step[1])
+            holds[step[0]] = now + step[1]
+        elif step is not None:
+            schedule.release(step)
+            holds.pop(step, None)
+        elif (taken := schedule.take(now)) is not None:
+            assert holds.get(taken.group, 0.0) <= now
+            del waiting[taken.key]
+        else:
+            assert all(item.due > now or holds.get(item.group, 0.0) > now for item in waiting.values())
+    for group in ("x", "y"):
+        schedule.release(group)
+    left = 0
+    while schedule.take(1000.0) is not None:
+        left += 1
+    assert left == len(waiting)
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([1.0, 2.0, 7.0, 800.0]), min_size=2))
+def test_at_any_moment_two_shares_that_always_wait_differ_by_no_more_than_one_request_of_each(
+    costs: dict[str, float],
+) -> None:
+    schedule, served = Schedule(), dict.fromkeys(costs, 0.0)
+    for share, cost in costs.items():
+        for number in range(200):
+            schedule.put(Item(f"{share}{number}", Lane.NORMAL, share, cost))
+    for _ in range(180):
+        item = schedule.take(0.0)
+        assert item is not None
+        served[item.share] += item.cost
+        for one in costs:
+            for other in costs:
+                assert served[one] - served[other] <= costs[one] + costs[other] + 1e-6

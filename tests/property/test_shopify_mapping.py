@@ -32,6 +32,7 @@ REAL = {
     "read_product": "product",
     "read_inventory_item": "inventory_item",
     "read_inventory_level": "inventory_level",
+    "read_order": "order",
 }
 TOPICS = (
     "products/update",
@@ -44,6 +45,8 @@ TOPICS = (
     "variant",
     "inventory_item",
     "inventory_level",
+    "order",
+    "sku",
 )
 # fmt: off
 NAMES = (
@@ -51,7 +54,8 @@ NAMES = (
     "available", "inventoryItem", "inventoryLevels", "quantities", "location", "item", "product", "variant", "name",
     "quantity", "line_items", "total_price", "currency", "tracked", "options", "tags", "status", "weight",
     "weight_unit", "measurement", "fulfillable_quantity", "current_quantity", "fulfillment_status", "fulfillments",
-    "refunds", "refund_line_items", "line_item_id",
+    "refunds", "refund_line_items", "line_item_id", "lineItems", "totalPriceSet", "originalUnitPriceSet", "shopMoney",
+    "amount", "currencyCode", "displayFinancialStatus", "displayFulfillmentStatus", "currentQuantity", "customer",
 )
 # fmt: on
 LEAVES = st.one_of(

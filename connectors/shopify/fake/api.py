@@ -26,6 +26,9 @@ from connectors.shopify.fake.cost import Pricing
 from connectors.shopify.fake.mutations import IdempotencyKeys, Mutations
 from connectors.shopify.fake.nodes import Nodes
 from connectors.shopify.fake.store import Shop
+from connectors.shopify.fake.subscription_nodes import SubscriptionNodes
+from connectors.shopify.fake.subscriptions import Subscriptions
+from connectors.shopify.fake.tokens import AccessTokens
 
 
 @lru_cache(maxsize=1)
@@ -56,8 +59,12 @@ class Answer:
 class Api:
     """Answers requests of one shop against one bucket."""
 
-    def __init__(self, shop: Shop, bucket: Bucket, clock: Clock) -> None:
+    def __init__(
+        self, shop: Shop, bucket: Bucket, clock: Clock, subscriptions: Subscriptions, tokens: AccessTokens
+    ) -> None:
         self._shop, self._bucket, self._clock = shop, bucket, clock
+        self._subscriptions = SubscriptionNodes(subscriptions)
+        self._tokens = tokens
         self._options = shop.options
         self._keys = IdempotencyKeys()
         self.requests = 0
@@ -65,7 +72,7 @@ class Api:
     def answer(self, version: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """One request; header names in lower case."""
         self.requests += 1
-        if headers.get("x-shopify-access-token") != self._options.access_token:
+        if not self._tokens.accepts(headers.get("x-shopify-access-token", "")):
             return Answer(401, {"errors": "[API] Invalid API key or access token"}, {})
         if not re.fullmatch(r"\d{4}-\d{2}|unstable", version):
             return Answer(404, {"errors": "Not Found"}, {})
@@ -100,7 +107,12 @@ class Api:
         return {
             "product": nodes.product,
             "productVariant": nodes.variant,
+            "productVariants": nodes.variants,
             "products": nodes.products,
+            "order": nodes.order,
+            "orders": nodes.orders,
+            "webhookSubscriptions": self._subscriptions.all,
+            "webhookSubscriptionCreate": self._subscriptions.create,
             "inventoryItem": nodes.item,
             "location": nodes.location,
             "shop": nodes.shop,

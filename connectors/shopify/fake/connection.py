@@ -23,8 +23,10 @@ class Dated(Protocol):
 
 
 T = TypeVar("T", bound=Dated)
+Row = TypeVar("Row")
 Key = tuple[int, ...]
 
+_ABOVE = re.compile(r"id:>(\d+)")
 _TERM = re.compile(r"updated_at:(>=|<=|>|<)'([^']*)'")
 _MOST = 250
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
@@ -51,6 +53,16 @@ def search(rows: Iterable[T], query: str | None, indexed_until: int) -> list[T]:
     ]
 
 
+def above(query: str | None) -> int:
+    """The id behind which a search by id begins; 0 without a query. Raises GraphQLError for another search."""
+    if not query:
+        return 0
+    match = _ABOVE.fullmatch(query)
+    if match is None:
+        raise GraphQLError(f"cannot search for {query!r}", extensions={"code": "BAD_REQUEST"})
+    return int(match[1])
+
+
 def _micros(text: str) -> int:
     nanos = nanoseconds(text)
     if nanos is None:
@@ -59,9 +71,9 @@ def _micros(text: str) -> int:
 
 
 def page(
-    rows: Iterable[T],
-    key: Callable[[T], Key],
-    node: Callable[[T], dict[str, Any]],
+    rows: Iterable[Row],
+    key: Callable[[Row], Key],
+    node: Callable[[Row], dict[str, Any]],
     first: int | None,
     after: str | None,
 ) -> dict[str, Any]:

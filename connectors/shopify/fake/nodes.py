@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.shopify.fake import render
-from connectors.shopify.fake.connection import page, search
+from connectors.shopify.fake.connection import above, page, search
+from connectors.shopify.fake.order_nodes import of_order
 from connectors.shopify.fake.records import Level, Product, Variant
 from connectors.shopify.fake.store import Shop
 
@@ -54,6 +55,40 @@ class Nodes:
         found = search(self._shop.products.values(), query, self._indexed_until)
         by_time = sortKey == "UPDATED_AT"
         return page(found, lambda one: (one.updated_at if by_time else 0, one.id), self.of_product, first, after)
+
+    def variants(
+        self,
+        info: Any,
+        first: int | None = None,
+        after: str | None = None,
+        query: str | None = None,
+        sortKey: str = "ID",  # noqa: N803 - the argument's name in the schema
+        reverse: bool = False,
+    ) -> Node:
+        """Query.productVariants; sorts by id."""
+        least = above(query)
+        found = [one for one in self._shop.variants.values() if one.id > least]
+        return page(found, lambda one: (one.id,), self.of_variant, first, after)
+
+    def order(self, info: Any, id: str) -> Node | None:
+        """Query.order."""
+        found = self._shop.orders.get(number(id))
+        return of_order(found, self._shop) if found else None
+
+    def orders(
+        self,
+        info: Any,
+        first: int | None = None,
+        after: str | None = None,
+        query: str | None = None,
+        sortKey: str = "PROCESSED_AT",  # noqa: N803 - the argument's name in the schema
+        reverse: bool = False,
+    ) -> Node:
+        """Query.orders; sorts by time of change, or by when they were placed."""
+        found = search(self._shop.orders.values(), query, self._indexed_until)
+        by_time = sortKey == "UPDATED_AT"
+        key = lambda one: (one.updated_at if by_time else one.created_at, one.id)  # noqa: E731
+        return page(found, key, lambda one: of_order(one, self._shop), first, after)
 
     def shop(self, info: Any) -> Node:
         """Query.shop."""

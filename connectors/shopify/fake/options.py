@@ -19,11 +19,18 @@ class Options(Tunable):
     API: `lost_replies` of the requests are carried out and then the connection is dropped; `server_errors` of them
     are answered 5xx and not carried out; `outage` answers 503 to everything; `rival` points per second are taken by
     another app; throttled requests are answered in HTTP 200, or with 429 and Retry-After when `throttle_with_429`.
+    Tokens that were asked for with client id and secret live for `token_life`; the fixed `access_token` is good for
+    ever unless `refuse_fixed_token`.
+    Subscriptions made through the API are deleted after `removal_after` failed attempts in a row.
     """
 
     seed: int = 1
     shop_domain: str = "sluice-fake.myshopify.com"
     access_token: str = "shpat_fake"
+    refuse_fixed_token: bool = False
+    client_id: str = "fake-client"
+    client_secret: str = "fake-client-secret"
+    token_life: float = 86_400.0
     webhook_secret: str = "fake-webhook-secret"
     webhook_url: str = ""
     currency: str = "EUR"
@@ -37,6 +44,7 @@ class Options(Tunable):
     never: float = 0.0
     attempts: int = 9
     retry_delay: float = 0.2
+    removal_after: int = 8
     max_in_flight: int = 32
 
     bucket: float = 2000.0

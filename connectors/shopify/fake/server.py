@@ -28,6 +28,8 @@ from connectors.shopify.fake.edits import edit
 from connectors.shopify.fake.options import Options
 from connectors.shopify.fake.render import money
 from connectors.shopify.fake.store import Shop
+from connectors.shopify.fake.subscriptions import Subscriptions
+from connectors.shopify.fake.tokens import AccessTokens
 
 DEFAULT_LOCATIONS = {655441491: "BER", 655441492: "MUC"}
 
@@ -41,11 +43,13 @@ class FakeShopify:
     ) -> None:
         self.options, self.clock = options or Options(), clock or SystemClock()
         self._random = Random(self.options.seed)
-        self.deliveries = Deliveries(self.options, Random(self.options.seed + 1))
+        self.subscriptions = Subscriptions(self.options, self.clock)
+        self.tokens = AccessTokens(self.options, self.clock)
+        self.deliveries = Deliveries(self.options, Random(self.options.seed + 1), self.subscriptions)
         places = DEFAULT_LOCATIONS if locations is None else locations
         self.shop = Shop(self.options, self.clock, self.deliveries.announce, dict(places))
         self.bucket = Bucket(self.options, self.clock)
-        self.api = Api(self.shop, self.bucket, self.clock)
+        self.api = Api(self.shop, self.bucket, self.clock, self.subscriptions, self.tokens)
         self.lost_replies = 0
         self.base_url = ""
         self._runner: web.AppRunner | None = None
@@ -81,11 +85,14 @@ class FakeShopify:
             "restore_rate": str(options.restore_rate),
         }
         secrets = {"webhook": [options.webhook_secret], "access_token": [options.access_token]}
+        if "client_id" in settings:
+            secrets = {"webhook": [options.webhook_secret], "client_secret": [options.client_secret]}
         return Account(tenant, id, "shopify", self.base_url, {**known, **settings}, secrets)
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=MOST_BODY)
         application.router.add_post("/admin/api/{version}/graphql.json", self._graphql)
+        application.router.add_post("/admin/oauth/access_token", self._token)
         application.router.add_get("/_fake/deliveries", self._deliveries)
         Backstage(self, lambda values: edit(self.shop, values)).add_to(application.router)
         return application
@@ -107,6 +114,13 @@ class FakeShopify:
             self.lost_replies += 1
             return hang_up(request)
         return _answer(answer)
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        if self.options.outage:
+            return json_reply({"error": "unavailable"}, 503)
+        status, body = self.tokens.grant(form)
+        return json_reply(body, status)
 
     # ------------------------------------------------------------------------------------------- oracle side
 
@@ -136,8 +150,10 @@ class FakeShopify:
             "requests": self.api.requests,
             "lost_replies": self.lost_replies,
             "writes": len(self.shop.journal),
+            "tokens_issued": self.tokens.issued,
+            "subscriptions": {"held": len(self.subscriptions.all()), "removed": self.subscriptions.removed},
             "deliveries": self.deliveries.numbers(),
-            "options": {**asdict(self.options), "access_token": "", "webhook_secret": ""},
+            "options": {**asdict(self.options), "access_token": "", "webhook_secret": "", "client_secret": ""},
         }
 
     async def _deliveries(self, request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,7 +140,7 @@ def _judged(heard: Iterable[Contribution], policy: Policy, names: Mapping[bytes,
     entity, standings = EMPTY, {account: standing(one, policy) for account, one in names.items()}
     for c in heard:
         entity = resolve(entity, Observation(c.account, c.version, c.corrected, c.op), policy, standings).entity
-    return replace(entity, golden_version=UNCOUNTED)
+    return entity._replace(golden_version=UNCOUNTED)
 
 
 def _asked(c: Contribution, meta: Mapping[str, Any] | None, task: Mapping[str, Any] | None) -> Contribution:
@@ -155,4 +155,4 @@ def _asked(c: Contribution, meta: Mapping[str, Any] | None, task: Mapping[str, A
             told and task["fingerprint"] != c.fingerprint and micros(told["received_at"]) > micros(task["wanted_at"])
         )
         asked = asked if changed else (*asked, (task["fingerprint"], 0))
-    return replace(c, asked=asked)
+    return c._replace(asked=asked)

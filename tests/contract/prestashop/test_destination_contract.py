@@ -11,6 +11,7 @@ import pytest
 
 from connectors.kit.contract import Write
 from connectors.kit.testing import DestinationContract, Live
+from connectors.kit.testing_reads import LivePolls, PollerContract
 from connectors.prestashop import PLATFORM
 from connectors.prestashop.fake import FakePrestaShop
 from schemas.entities import EntityType, Op
@@ -69,3 +70,12 @@ class TestPriceOfACombination(DestinationContract):
         return live_of(
             fake, sends, set_price, lambda: f"{fake.shop.by_sku('P-60').price:.2f}", "25.00", ("product", "2")
         )
+
+
+class TestPolls(PollerContract):
+    @pytest.fixture
+    async def polls(self, fake: FakePrestaShop, sends: Sends) -> LivePolls:
+        fake.shop.create_order({"MUG": 1})
+        account = fake.account()
+        assert PLATFORM.poller is not None
+        return LivePolls(PLATFORM.poller, PLATFORM.mapping, account, sends(account), fake.clock.now)

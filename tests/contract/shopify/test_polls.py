@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import orjson
+
 from connectors.kit.clock import ManualClock
+from connectors.kit.contract import Observation
 from connectors.kit.http import HttpSender
-from connectors.shopify.fake import FakeShopify
+from connectors.kit.testing import drive
+from connectors.shopify import PLATFORM
+from connectors.shopify.fake import FakeShopify, render
 from schemas.entities import EntityType
 from tests.contract.shopify.support import mapped, poll, sending
 
@@ -71,3 +76,31 @@ async def test_a_product_with_more_variants_than_a_page_is_read_whole(fake: Fake
     seen, _ = await poll(fake, sending(sender, fake.account()), "products", {})
     product = next(record for record in mapped(fake, seen) if record.fields.get("title") == "Big")
     assert len(product.fields["variant_skus"]) == 130
+
+
+async def test_an_order_that_no_webhook_told_of_is_polled_and_says_what_its_webhook_would_have(
+    fake: FakeShopify, sender: HttpSender
+) -> None:
+    order = fake.shop.create_order({"TEE-M": 2, "TEE-L": 1}, customer_id=9)
+    seen, _ = await poll(fake, sending(sender, fake.account()), "orders", {})
+    read = [(one.type, one.link, one.op, one.clock, one.comparable) for one in mapped(fake, seen)]
+    told = Observation("orders/create", str(order.id), orjson.dumps(render.order(order, fake.options)))
+    assert read == [(one.type, one.link, one.op, one.clock, one.comparable) for one in mapped(fake, [told])]
+    assert [one.type for one in mapped(fake, seen)] == [EntityType.ORDER, *[EntityType.RESERVATION] * 2]
+
+
+async def test_an_order_with_more_lines_than_a_page_is_read_whole(fake: FakeShopify, sender: HttpSender) -> None:
+    skus = {f"MANY-{number:03}": "1.00" for number in range(115)}
+    fake.shop.create_product("Many", skus, stock=None)
+    order = fake.shop.create_order(dict.fromkeys(skus, 1))
+    account = fake.account()
+    seen = await drive(PLATFORM.destination.fetch(account, "order", str(order.id)), sending(sender, account))  # type: ignore[union-attr]
+    (record,) = [one for one in mapped(fake, seen) if one.type is EntityType.ORDER]
+    assert len(record.fields["lines"]) == 115
+
+
+async def test_the_list_of_skus_names_every_variant(fake: FakeShopify, sender: HttpSender) -> None:
+    fake.shop.create_product("Big", {f"BIG-{number:03}": "1.00" for number in range(300)}, stock=None)
+    seen, cursor = await poll(fake, sending(sender, fake.account()), "skus", {})
+    assert {one.resource_id for one in seen} == set(fake.state()["prices"])
+    assert cursor == {}

@@ -130,6 +130,16 @@ async def test_an_order_that_lands_after_we_gave_up_is_found_and_not_sent_again(
     ]
 
 
+async def test_a_change_right_after_the_order_finds_it_although_the_list_lags_behind(handover: Handover) -> None:
+    handover.fake.options.change({"index_lag": 0.5, "unique_references": True})
+    handover.run.push(handover.command(ORDERS[0]))
+    await handover.until_done()
+    handover.run.push(handover.command(ORDERS[0], 2, units=5))
+    await handover.until_done()
+    assert handover.created() == Counter(ORDERS[:1])
+    assert handover.fake.shop.order(ORDERS[0]).lines[0].quantity == 5
+
+
 async def test_through_kills_every_order_is_created_once(handover: Handover) -> None:
     handover.fake.options.change({"latency": 0.03, "jitter": 0.05, "lost_replies": 0.1})
     for at in range(0, len(ORDERS), 2):

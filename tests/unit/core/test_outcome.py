@@ -26,6 +26,7 @@ def attempt(number: int = 1, **changes: Any) -> Attempt:
         (errors.Throttled("slow", retry_after=86_400.0), RetryAt(86_500.0, "throttled", blocks=True)),
         (errors.Throttled("slow"), RetryAt(100.5, "throttled")),
         (errors.Unavailable("away"), RetryAt(100.5, "unavailable", away=True)),
+        (errors.Renewed("another token"), RetryAt(100.0, "renewed")),
         (errors.OutcomeUnknown("?"), Verify(135.0, "outcome_unknown")),
         (errors.Skip("nothing", reason="unsupported"), Filtered("unsupported")),
         (errors.Unlinkable("who?"), RetryAt(100.5, "unlinked")),

@@ -24,6 +24,7 @@ from connectors.kit.contract import (
     Request,
     Resource,
     Response,
+    Token,
     Write,
     Written,
 )
@@ -46,18 +47,39 @@ class Shop:
     pages: dict[str, list[list[tuple[str, bytes]]]] = field(default_factory=dict)
     records: dict[str, bytes] = field(default_factory=dict)
     gate: asyncio.Event | None = None
+    good_tokens: set[str] | None = None  # None: no token is needed
+    token_life: float = 3600.0
+    asked_for_tokens: int = 0
+    subscribed: set[str] = field(default_factory=set)
 
     async def send(self, account: Account, request: Request, seconds: float, /) -> Response:
         started = self.clock.now()
         self.requests.append((started / 1e6, request))
-        act = self.script.popleft() if self.script else self.carry_out
+        act = self.script.popleft() if self.script else self._answer
         if self.gate is not None:
             await self.gate.wait()
         status, headers, body = act(request)
         return Response(status, headers, body, started, self.clock.now())
 
+    def _answer(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        if request.path == "token":
+            return self.hand_out(request)
+        if self.good_tokens is not None and request.headers.get("token") not in self.good_tokens:
+            return 401, {}, b""
+        return self.carry_out(request)
+
+    def hand_out(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        self.asked_for_tokens += 1
+        token = f"token-{self.asked_for_tokens}"
+        if self.good_tokens is not None:
+            self.good_tokens.add(token)
+        return 200, {}, token.encode()
+
     def carry_out(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         if not request.writes:
+            return 200, {}, b" ".join(sorted(topic.encode() for topic in self.subscribed))
+        if request.operation == "subscribe":
+            self.subscribed.add(request.body.decode())
             return 200, {}, b""
         said = orjson.loads(request.body)
         self.held[said["key"]] = said["version"]
@@ -107,6 +129,7 @@ class ScriptedPlatform:
         self.shop = shop
         self.scan = True
         self.interval = 60.0
+        self.longest = 0.0
         self.resource_names: tuple[str, ...] = ()
         self.complete = True
         self.observe_writes = False
@@ -121,12 +144,12 @@ class ScriptedPlatform:
     def write(self, account: Account, write: Write) -> Flow:
         if not write.remote_id:
             raise Unlinkable(f"{write.golden_key} was never seen at {account.id}")
-        check((yield Request("POST", "set", "set", "/set", body=body(write), writes=True)))
+        check((yield Request("POST", "set", "set", "/set", headers=keyed(account), body=body(write), writes=True)))
         seen = [Observation("stock", write.remote_id, b"ours")] if self.observe_writes else []
         return Written(observed=seen)
 
     def fetch(self, account: Account, resource: str, remote_id: str) -> Flow:
-        response = yield Request("GET", f"{resource}/{remote_id}", "fetch", f"/{resource}")
+        response = yield Request("GET", f"{resource}/{remote_id}", "fetch", f"/{resource}", headers=keyed(account))
         check(response)
         body = self.shop.records.get(remote_id)
         if body is None:
@@ -138,10 +161,12 @@ class ScriptedPlatform:
         return Feedback(retry_after=float(wait) if wait else None, throttled=response.status == 429)
 
     def resources(self, account: Account) -> tuple[Resource, ...]:
-        return tuple(Resource(name, self.interval, scan=self.scan) for name in self.resource_names)
+        return tuple(
+            Resource(name, self.interval, scan=self.scan, longest=self.longest) for name in self.resource_names
+        )
 
     def page(self, account: Account, resource: str, cursor: Mapping[str, Any], now: int) -> Flow:
-        response = yield Request("GET", resource, f"poll.{resource}", f"/{resource}")
+        response = yield Request("GET", resource, f"poll.{resource}", f"/{resource}", headers=keyed(account))
         check(response)
         number = int(cursor.get("page", 0))
         found = self.shop.pages[resource][number]
@@ -151,6 +176,46 @@ class ScriptedPlatform:
 
     def map(self, account: Account, envelope: Envelope) -> list[Mapped] | Ignored:
         return Ignored("not mapped here")
+
+
+class ScriptedTokens:
+    """Hands out what the shop does."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    def needed(self, account: Account) -> bool:
+        return True
+
+    def acquire(self, account: Account) -> Flow:
+        response = yield Request("POST", "token", "acquire_token", "/token")
+        check(response)
+        return Token({"access_token": response.body.decode()}, self._shop.token_life)
+
+
+class ScriptedSubscriptions:
+    """Wants `topics`, each with the resources that show what it tells of."""
+
+    def __init__(self, topics: Mapping[str, tuple[str, ...]]) -> None:
+        self._topics = topics
+
+    def wanted(self, account: Account) -> Mapping[str, tuple[str, ...]]:
+        return self._topics
+
+    def listed(self, account: Account) -> Flow:
+        response = yield Request("GET", "subscriptions", "read_subscriptions", "/subscriptions", headers=keyed(account))
+        check(response)
+        return set(response.body.decode().split())
+
+    def subscribe(self, account: Account, topic: str) -> Flow:
+        headers, path = keyed(account), "subscriptions"
+        request = Request("POST", path, "subscribe", "/subscriptions", headers, body=topic.encode(), writes=True)
+        check((yield request))
+
+
+def keyed(account: Account) -> dict[str, str]:
+    """The header that opens the shop's door."""
+    return {"token": account.secrets.get("access_token", ("none",))[0]}
 
 
 def body(write: Write) -> bytes:

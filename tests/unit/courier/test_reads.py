@@ -10,6 +10,8 @@ import pytest
 from connectors.kit.contract import Account, Request, Response
 from schemas import headers, topics
 from streams.core import courier_rows as rows
+from streams.runtime.raw import micros
+from streams.shard.memory import MemoryShard
 from tests.unit.courier.world import PLATFORM, START, World, breathe, fetch, key, task
 
 Rows = list[tuple[str, bytes]]
@@ -115,6 +117,45 @@ async def test_a_page_lost_in_a_crash_is_read_again(world: World) -> None:
     assert said(world) == [("1", "upsert"), ("2", "upsert")]
 
 
+@pytest.mark.parametrize("scan", [True, False])
+async def test_a_crash_at_any_commit_loses_nothing_and_a_scan_says_nothing_twice(*, scan: bool) -> None:
+    """The process dies when so many commits have been carried out, with what was gathered for the next one."""
+    whole = await passes_with_a_crash(10**6, scan=scan)
+    assert ("id004", "delete") in whole or not scan
+    for commits in range(1, 8):
+        found = await passes_with_a_crash(commits, scan=scan)
+        assert set(found) == set(whole)
+        assert len(found) == len(whole) or not scan
+
+
+async def passes_with_a_crash(commits: int, *, scan: bool) -> list[tuple[str, str]]:
+    """Two passes of three pages, the second over a changed shop, and a third for what a crash left unconcluded."""
+    world = World()
+    world.with_poller, world.vendor.scan, world.vendor.resource_names = True, scan, ("stock",)
+    world.shop.pages["stock"] = [shelf(2), shelf(4)[2:], [("id004", b"4")]]
+    commit, left = type(world.shard).commit, [commits]
+
+    async def dies(shard: MemoryShard) -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            await asyncio.Event().wait()
+        await commit(shard)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryShard, "commit", dies)
+        await world.start()
+        if left[0] < 0:
+            await world.restart()
+        world.shop.pages["stock"] = [[("id000", b"new"), ("id001", b"1")], shelf(4)[2:], []]
+        for _ in range(3):
+            await world.advance(61)
+            if left[0] < 0:
+                left[0] = 10**6
+                await world.restart()
+    await world.stop()
+    return said(world)
+
+
 async def test_what_a_complete_scan_does_not_find_is_deleted(world: World) -> None:
     world.shop.pages["stock"] = [shelf(5)]
     await world.start()
@@ -123,6 +164,19 @@ async def test_what_a_complete_scan_does_not_find_is_deleted(world: World) -> No
     assert said(world)[5:] == [("id004", "delete")]
     await world.advance(61)
     assert len(said(world)) == 6
+
+
+async def test_a_deletion_is_dated_at_the_beginning_of_the_scan_that_missed_the_record(world: World) -> None:
+    world.shop.pages["stock"] = [shelf(5), []]
+    await world.start()
+    world.shop.pages["stock"] = [shelf(4), []]
+    world.shop.script.append(world.shop.carry_out)
+    world.shop.away(1)
+    await world.advance(75)
+    (gone,) = [one for one in world.raw() if one["op"] == "delete"]
+    started, read = [at for at, _ in world.shop.requests][2::2]
+    assert micros(gone["read_started_at"]) == round(started * 1e6) < round(read * 1e6)
+    assert micros(gone["received_at"]) >= round(read * 1e6)
 
 
 async def test_an_incomplete_scan_deletes_nothing(world: World) -> None:
@@ -317,7 +371,7 @@ def hold_pages(world: World, held: asyncio.Event) -> None:
     send = world.shop.send
 
     async def held_send(account: Account, request: Request, seconds: float, /) -> Response:
-        if request.operation == "poll.stock":
+        if request.operation.startswith("poll."):
             await held.wait()
         return await send(account, request, seconds)
 

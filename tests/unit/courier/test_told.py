@@ -24,7 +24,7 @@ from streams.courier.role import Metered
 from tests.unit.courier.shop import ScriptedPlatform, body
 from tests.unit.courier.world import Noted, World, breathe, fetch, key, task
 
-SNAPSHOT = {"level": 40.0, "limit": 100.0, "refill": 2.5, "blocked_until": 0.0}
+SNAPSHOT = {"level": 40.0, "limit": 100.0, "refill": 2.5, "restore_rate": 10.0, "blocked_until": 0.0}
 
 
 class Told(Noted):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from streams.courier.recorder import Silent
 from streams.courier.setup import Settings, Setup
 from streams.runtime.xref import Remote
 from streams.shard.memory import MemoryShard
-from tests.unit.courier.shop import ScriptedPlatform, Shop
+from tests.unit.courier.shop import ScriptedPlatform, ScriptedSubscriptions, ScriptedTokens, Shop
 
 PLATFORM = "shopify"
 PROFILE = Profile("test", shard=1, platform=1, small=1, replication=1, min_isr=1)
@@ -99,7 +99,13 @@ class Noted(Silent):
     def __init__(self) -> None:
         self.stops: list[tuple[str, str]] = []
         self.brakes: list[tuple[str, int, int]] = []
+        self.holes: list[tuple[str, str]] = []
+        self.topics: list[str] = []
         self.waiting = 0
+        self.malformed_headers = 0
+
+    def malformed(self, account: str, headers: int) -> None:
+        self.malformed_headers += headers
 
     def pending(self, account: str, rows: int) -> None:
         self.waiting = rows
@@ -109,6 +115,12 @@ class Noted(Silent):
 
     def braked(self, account: str, resource: str, missing: int, known: int) -> None:
         self.brakes.append((resource, missing, known))
+
+    def hole(self, account: str, resource: str, reason: str) -> None:
+        self.holes.append((resource, reason))
+
+    def healed(self, account: str, topic: str) -> None:
+        self.topics.append(topic)
 
 
 @dataclass
@@ -136,6 +148,8 @@ class World:
         self.settings = Settings(drain=0.0)
         self.accounts = tuple(Account("acme", name, PLATFORM, "http://shop.test") for name in accounts)
         self.with_poller = False
+        self.with_tokens = False
+        self.topics: Mapping[str, tuple[str, ...]] = {}
         self._offset = 0
         self._worker: asyncio.Task[None] | None = None
         self.courier: Courier | None = None
@@ -143,7 +157,12 @@ class World:
     def setup(self) -> Setup:
         mapping: CanonicalMapping = self.vendor
         platform = Platform(
-            PLATFORM, mapping, poller=self.vendor if self.with_poller else None, destination=self.vendor
+            PLATFORM,
+            mapping,
+            poller=self.vendor if self.with_poller else None,
+            destination=self.vendor,
+            tokens=ScriptedTokens(self.shop) if self.with_tokens else None,
+            subscriptions=ScriptedSubscriptions(self.topics),
         )
         return Setup(
             platform=platform,

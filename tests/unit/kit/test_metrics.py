@@ -9,7 +9,7 @@ import pytest
 from connectors.kit import metrics as catalogue
 from connectors.kit.metrics import CATALOGUE, Counter, Gauge, Histogram, Metric, Metrics
 
-UNITS = {"total", "seconds", "records", "events", "tasks", "units", "shards", "sources"}
+UNITS = {"total", "seconds", "records", "events", "tasks", "units", "shards", "sources", "ratio"}
 
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda one: one.name)

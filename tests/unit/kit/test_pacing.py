@@ -147,6 +147,26 @@ def test_the_reserve_is_left_in_the_bucket() -> None:
     assert pacer.ready_at(T0, 50) == at(T0 + 0.5)
 
 
+def test_urgent_work_may_spend_at_once_what_stands_above_a_part_of_the_reserve() -> None:
+    pacer = probed(level=400.0)
+    pacer.start(T0, 100)
+    assert pacer.ready_at(T0, 100) == at(T0 + 100 / (100 + 200))
+    assert pacer.ready_at(T0, 100, urgent=True) == T0
+    assert pacer.ready_at(T0, 300, urgent=True) == at(T0 + 0.25)
+
+
+def test_a_known_rate_leaves_room_for_requests_that_arrive_closer_together_than_they_left() -> None:
+    pacer, now, sent = Gcra(40, 40, max_in_flight=1000), T0, list[float]()
+    for _ in range(400):
+        now = max(now, pacer.ready_at(now, 1))
+        pacer.start(now, 1)
+        sent.append(now)
+    level, seen = 40.0, T0
+    for arrival in sorted(start + (0.1 if index < 40 else 0.0) for index, start in enumerate(sent)):
+        level, seen = min(40.0, level + 40 * (arrival - seen)) - 1, arrival
+        assert level >= 0
+
+
 def test_limit_and_restore_rate_are_learnt_from_replies() -> None:
     pacer = LevelFeedback(50, 1000)
     pacer.start(T0, 10)

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from connectors.kit import golden
-from connectors.kit.contract import Account, Envelope, Ignored, Link, Mapped, Platform
+from connectors.kit.contract import Account, Envelope, Ignored, Link, Mapped, Platform, Poller
 from connectors.kit.errors import Invalid
 from connectors.kit.metrics import Metrics
 from schemas.codec import Codec
@@ -132,10 +132,11 @@ class Bench:
     account: Account = ACCOUNT
     shard: MemoryShard = field(default_factory=MemoryShard)
     metrics: Metrics = field(default_factory=Metrics)
+    poller: Poller | None = None
 
     def __post_init__(self) -> None:
         accounts = {("acme", "shop"): self.account}
-        platforms = {"shopify": Platform("shopify", Shop(self.revision))}
+        platforms = {"shopify": Platform("shopify", Shop(self.revision), poller=self.poller)}
         self.mapper = Mapper(accounts, platforms, CODEC, PROFILE, self.xref, now=lambda: NOW, metrics=self.metrics)
         self.mapper.open(self.shard)
         self.offset = 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from connectors.kit.contract import Envelope
 from connectors.kit.metrics import MAPPER_RECORDS, PIPELINE_BRAKED
+from connectors.shopify.poller import ShopifyPoller
 from schemas import headers, identity, topics
 from schemas.entities import Channel, Completeness, EntityType, Op
 from schemas.headers import Header
@@ -179,6 +182,33 @@ def test_a_read_that_answers_with_a_hint_is_a_dead_letter() -> None:
     bench = Bench()
     bench.feed(fetched({**VARIANT, "completeness": "HINT", "fetch": ["inventory_item", "77"]}))
     assert bench.reasons() == ["unresolved_hint"]
+
+
+def heard(seconds: float, number: int, **changes: Any) -> Envelope:
+    """A webhook that came so many seconds after the first."""
+    return envelope(VARIANT, delivery_id=f"d-{number}", received_at=NOW + round(seconds * SECOND), **changes)
+
+
+def test_the_first_webhook_behind_a_long_silence_has_the_account_polled() -> None:
+    bench = Bench(poller=ShopifyPoller())
+    for number, seconds in enumerate([0, 899, 1000, 1901, 1902]):
+        bench.feed(heard(seconds, number))
+    (asked,) = bench.decoded(FETCH)
+    assert (asked["resource"], asked["remote_id"], asked["reason"]) == ("*", "*", "silence")
+    assert micros(asked["requested_at"]) == NOW + 1901 * SECOND
+    assert bench.shard.outputs(FETCH)[0].partition == identity.account_partition("acme", "shop", PROFILE.platform)
+
+
+def test_what_we_read_ourselves_breaks_no_silence() -> None:
+    bench = Bench(poller=ShopifyPoller())
+    bench.feed(heard(0, 0), heard(950, 1, channel=Channel.POLL), heard(1800, 2, channel=Channel.POLL))
+    assert bench.decoded(FETCH) == []
+
+
+def test_a_silence_of_an_account_that_is_not_polled_is_none_of_the_couriers_business() -> None:
+    bench = Bench()
+    bench.feed(heard(0, 0), heard(5000, 1))
+    assert bench.decoded(FETCH) == []
 
 
 def test_a_version_from_the_future_is_read_and_never_obeyed() -> None:

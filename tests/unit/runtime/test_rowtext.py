@@ -16,6 +16,7 @@ from schemas.registry import MemorySchemas
 from streams.core import courier_rows, layers, policyrow, stock
 from streams.core.courier_rows import Bucket, Cursor, Intent, Snapshot
 from streams.core.desired import NEVER, Applied, Kind, Origin, Task, Wanted
+from streams.core.holes import Hole
 from streams.core.layers import Layer
 from streams.core.ledger import Book, pack, row_key
 from streams.core.massdelete import Window
@@ -75,7 +76,7 @@ def test_every_row_a_resolver_really_writes_can_be_read() -> None:
 def test_a_value_that_is_put_together_from_parts_shows_the_events_that_count() -> None:
     version = said(SHOP, NOW, NEW).version
     said_last = Layer(version, NOW, Op.UPSERT, 5, b"raw")
-    found = told(b"V" + KEY.encode() + SHOP, layers.pack([said_last, replace(said_last, op=Op.DELETE, value=b"")]))
+    found = told(b"V" + KEY.encode() + SHOP, layers.pack([said_last, said_last._replace(op=Op.DELETE, value=b"")]))
     assert (found["name"], found["account"]) == (KEY, "acme|shop")
     first, second = found["events"]
     assert (first["version"]["clock"], first["fields"], first["value"], first["op"]) == (NOW, 5, b"raw".hex(), "upsert")
@@ -133,6 +134,7 @@ TASK = Task(
             {"fields": ["a", "b"]},
         ),
         (b"K", courier_rows.pack_cursor(Cursor({"page": 2}, 3)), "cursor", {"position": {"page": 2}, "scan": 3}),
+        (b"H", courier_rows.pack_hole(Hole(2.5, "healed")), "hole", {"ends_at": 2.5, "reason": "healed"}),
         (b"N", courier_rows.pack_snapshot(Snapshot(NEW * 2, 5)), "snapshot", {"content": (NEW * 2).hex()}),
         (b"B", courier_rows.pack_bucket(Bucket(2.5, {"rate": 1})), "bucket", {"learnt": {"rate": 1}}),
         (b"R", courier_rows.pack_epoch(7), "epoch", {"value": 7}),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from schemas.entities import Op
@@ -20,22 +18,22 @@ def told(entity: Entity) -> str:
 
 
 def test_the_history_of_one_shard_is_no_part_of_the_digest() -> None:
-    asked = replace(ENTITY.contributions[0], released=7, asked=((NEW, NOW),))
-    assert told(replace(ENTITY.having(asked), golden_version=99)) == told(ENTITY)
+    asked = ENTITY.contributions[0]._replace(released=7, asked=((NEW, NOW),))
+    assert told(ENTITY.having(asked)._replace(golden_version=99)) == told(ENTITY)
 
 
 def with_presta(**changes: object) -> Entity:
     stands = ENTITY.of(PRESTA)
     assert isinstance(stands, Contribution)
-    return ENTITY.having(replace(stands, **changes))  # type: ignore[arg-type]
+    return ENTITY.having(stands._replace(**changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        replace(ENTITY, winner=PRESTA),
-        replace(ENTITY, fingerprint=OLD),
-        replace(ENTITY, contributions=ENTITY.contributions[:1]),
+        ENTITY._replace(winner=PRESTA),
+        ENTITY._replace(fingerprint=OLD),
+        ENTITY._replace(contributions=ENTITY.contributions[:1]),
         with_presta(corrected=NOW),
         with_presta(op=Op.DELETE),
         with_presta(version=said(PRESTA, NOW - 4, OLD).version),
@@ -61,7 +59,7 @@ def test_the_digest_of_all_shards_tells_which_shard_says_what() -> None:
 
 
 def test_differences_name_the_entity_and_both_contents_and_whose_row_is_missing() -> None:
-    other = replace(ENTITY, winner=PRESTA)
+    other = ENTITY._replace(winner=PRESTA)
     kept = replayable([(b"Ea", ENTITY.pack()), (b"Eb", ENTITY.pack()), (b"Ec", ENTITY.pack())])
     replayed = replayable([(b"Ea", ENTITY.pack()), (b"Eb", other.pack()), (b"Ed", ENTITY.pack())])
     found = {one.golden_key: (one.kept, one.replayed) for one in differences(kept, replayed)}

@@ -77,5 +77,5 @@ def test_the_end_of_one_id_and_the_beginning_of_the_next_are_not_an_id() -> None
 
 def test_an_id_costs_less_than_twenty_bytes() -> None:
     packed = PackedIds()
-    packed.add_new(md5(b"%d" % n, usedforsecurity=False).digest() for n in range(300_000))
+    packed.add_new([md5(b"%d" % n, usedforsecurity=False).digest() for n in range(300_000)])
     assert packed.size / len(packed) < 20

@@ -16,6 +16,8 @@ from connectors.shopify.fake.edits import BadEdit, edit
 from connectors.shopify.fake.options import Options, UnknownOption
 from connectors.shopify.fake.records import Change
 from connectors.shopify.fake.store import NotThere, Shop
+from connectors.shopify.fake.subscriptions import Subscriptions
+from connectors.shopify.fake.tokens import AccessTokens
 
 
 class Fixture:
@@ -26,7 +28,9 @@ class Fixture:
         self.options = Options(**options)
         self.shop = Shop(self.options, self.clock, self.changes.append, {7: "BER"})
         self.bucket = Bucket(self.options, self.clock)
-        self.api = Api(self.shop, self.bucket, self.clock)
+        self.subscriptions = Subscriptions(self.options, self.clock)
+        self.tokens = AccessTokens(self.options, self.clock)
+        self.api = Api(self.shop, self.bucket, self.clock, self.subscriptions, self.tokens)
         self.variant = self.shop.create_product("Shirt", {"TEE-M": "19.90"}, stock=5).variants[0]
 
     def ask(self, document: str, variables: dict[str, Any], version: str = "2026-10", token: str = "") -> Answer:
@@ -265,3 +269,54 @@ def test_an_option_is_changed_by_name_and_type_or_not_at_all(values: dict[str, A
     with pytest.raises(UnknownOption):
         options.change({"rival": 5.0, **values})
     assert options.rival == 0.0
+
+
+# --------------------------------------------------------------------------------------- tokens, subscriptions
+
+
+def grant(shop: Fixture, **form: str) -> tuple[int, dict[str, Any]]:
+    wanted = {"grant_type": "client_credentials", "client_id": "fake-client", "client_secret": "fake-client-secret"}
+    return shop.tokens.grant({**wanted, **form})
+
+
+def test_a_token_that_was_asked_for_is_good_until_it_ends() -> None:
+    shop = Fixture(token_life=100.0, refuse_fixed_token=True)
+    status, body = grant(shop)
+    assert (status, body["expires_in"]) == (200, 99)
+    query = "{ shop { name } }"
+    assert shop.ask(query, {}, token=body["access_token"]).status == 200
+    assert shop.ask(query, {}).status == 401
+    shop.clock.advance(100)
+    assert shop.ask(query, {}, token=body["access_token"]).status == 401
+
+
+@pytest.mark.parametrize("form", [{"client_secret": "guessed"}, {"client_id": "x"}, {"grant_type": "password"}])
+def test_a_token_is_refused_to_strangers(form: dict[str, str]) -> None:
+    status, body = grant(Fixture(), **form)
+    assert (status, "access_token" in body) == (400, False)
+
+
+def subscribe(shop: Fixture, topic: str = "ORDERS_CREATE", uri: str = "https://in.example/hook") -> list[str]:
+    answer = shop.ask(queries.SUBSCRIBE, {"topic": topic, "subscription": {"uri": uri}})
+    return [error["message"] for error in answer.body["data"]["webhookSubscriptionCreate"]["userErrors"]]
+
+
+def test_a_subscription_is_made_once_and_listed() -> None:
+    shop = Fixture()
+    assert subscribe(shop) == []
+    assert subscribe(shop) == ["Address for this topic has already been taken"]
+    assert subscribe(shop, uri="http://in.example") == ["Address protocol http:// is not supported"]
+    answer = shop.ask(queries.SUBSCRIPTIONS, {"first": 10, "after": None})
+    (node,) = answer.body["data"]["webhookSubscriptions"]["nodes"]
+    assert (node["topic"], node["uri"]) == ("ORDERS_CREATE", "https://in.example/hook")
+
+
+def test_a_subscription_is_removed_after_eight_failures_in_a_row() -> None:
+    shop = Fixture()
+    subscribe(shop)
+    (one,) = shop.subscriptions.of("orders/create")
+    for accepted in [False] * 7 + [True] + [False] * 7:
+        shop.subscriptions.answered(one, accepted=accepted)
+    assert shop.subscriptions.all() == [one]
+    shop.subscriptions.answered(one, accepted=False)
+    assert (shop.subscriptions.all(), shop.subscriptions.removed) == ([], 1)

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors.kit.contract import Mapped
+from connectors.kit.contract import Ignored, Mapped
 from connectors.kit.errors import Invalid
-from schemas.entities import EntityType
-from tests.unit.shopify.support import NOON, body, mapped, one, webhook
+from connectors.shopify import PLATFORM
+from schemas.entities import EntityType, Op
+from tests.unit.shopify.support import NOON, account, body, fetched, mapped, one, webhook
 
 
 def order(file: str = "orders_updated", topic: str = "orders/updated", **changes: Any) -> Mapped:
@@ -94,3 +95,32 @@ def test_the_fingerprint_covers_the_whole_order() -> None:
 def test_a_broken_order_is_refused_by_its_path(change: dict[str, Any], path: str) -> None:
     with pytest.raises(Invalid, match=path):
         order(**change)
+
+
+# ------------------------------------------------------------------------------------------------------- reads
+
+
+def said(records: list[Mapped]) -> list[object]:
+    """What the records say, without when and how it was heard."""
+    return [(each.type, each.remote_id, each.link, each.op, each.clock, each.comparable) for each in records]
+
+
+def test_a_read_order_gives_the_records_of_its_webhook() -> None:
+    read = mapped(fetched("order", body("read_order")))
+    pushed = mapped(webhook("orders/updated", body("orders_partly_shipped")))
+    assert said(read) == said(pushed)
+    assert read[0].fields == pushed[0].fields
+
+
+@pytest.mark.parametrize(
+    ("shown", "meant"),
+    [("ON_HOLD", "UNFULFILLED"), ("IN_PROGRESS", "UNFULFILLED"), ("FULFILLED", "FULFILLED"), ("RESTOCKED", "UNKNOWN")],
+)
+def test_a_shown_status_that_a_webhook_does_not_know_is_read_as_the_webhook_says_it(shown: str, meant: str) -> None:
+    records = mapped(fetched("order", body("read_order", displayFulfillmentStatus=shown)))
+    assert one(records, EntityType.ORDER).fields["fulfilment_status"] == meant
+
+
+def test_an_order_that_is_not_shown_any_more_is_not_deleted() -> None:
+    made = PLATFORM.mapping.map(account(), fetched("order", b'{"id": "5"}', Op.DELETE))
+    assert isinstance(made, Ignored)

@@ -44,10 +44,23 @@ def poll(resource: str, cursor: Mapping[str, Any], *replies: Response, now: int 
     return page, [orjson.loads(request.body)["variables"] for request in requests]
 
 
+def names(**settings: str) -> list[str]:
+    return [resource.name for resource in POLLER.resources(account(**settings))]
+
+
 def test_stock_is_polled_first_and_only_where_locations_are_known() -> None:
-    assert [resource.name for resource in POLLER.resources(account())] == ["inventory", "products"]
-    assert [resource.name for resource in POLLER.resources(account(locations=""))] == ["products"]
-    assert [resource.interval for resource in POLLER.resources(account(poll_interval="5"))] == [5.0, 5.0]
+    assert names() == ["inventory", "orders", "products", "skus"]
+    assert names(locations="") == ["orders", "products", "skus"]
+
+
+def test_orders_are_not_polled_where_the_settings_forbid_it() -> None:
+    assert names(poll_orders="false") == ["inventory", "products", "skus"]
+
+
+def test_what_changes_is_read_often_and_less_often_while_nothing_changes() -> None:
+    *dated, skus = POLLER.resources(account(poll_interval="5", scan_interval="900"))
+    assert {(resource.interval, resource.longest, resource.scan) for resource in dated} == {(5.0, 20.0, False)}
+    assert (skus.interval, skus.longest, skus.scan) == (900.0, 0.0, True)
 
 
 def test_the_first_pass_reads_everything_up_to_the_second() -> None:
@@ -127,3 +140,61 @@ def test_a_failed_page_leaves_the_cursor_to_the_caller(resource: str) -> None:
 
 def test_an_unknown_resource_is_refused() -> None:
     assert isinstance(refusal(lambda: poll("coupons", {})), errors.Invalid)
+
+
+# ------------------------------------------------------------------------------------------------------- orders
+
+
+def order(number: int, after: str | None = None) -> dict[str, Any]:
+    updated, lines = "2026-03-01T11:00:00Z", connection({"id": f"gid://shopify/LineItem/{number}"}, after=after)
+    return {"id": f"gid://shopify/Order/{number}", "updatedAt": updated, "lineItems": lines}
+
+
+def orders(*nodes: Mapping[str, Any], after: str | None = None) -> Response:
+    return response(200, orjson.dumps({"data": {"orders": connection(*nodes, after=after)}}))
+
+
+def test_orders_are_read_by_the_time_of_their_change() -> None:
+    page, (asked,) = poll("orders", {"read_until": NOON}, orders(order(7)), now=NOON + 60 * SECOND)
+    assert asked["query"] == "updated_at:>='2026-03-01T10:58:00Z' AND updated_at:<='2026-03-01T11:01:00Z'"
+    assert [(seen.topic, seen.resource_id) for seen in page.observations] == [("order", "7")]
+    assert (page.done, page.cursor) == (True, {"read_until": NOON + 60 * SECOND})
+
+
+def test_an_order_with_many_lines_is_read_to_its_end() -> None:
+    more = {"data": {"order": {"lineItems": connection({"id": "gid://shopify/LineItem/8"})}}}
+    page, asked = poll("orders", {}, orders(order(7, after="l2")), response(200, orjson.dumps(more)))
+    (seen,) = page.observations
+    ids = [node["id"].rpartition("/")[2] for node in orjson.loads(seen.body)["lineItems"]["nodes"]]
+    assert ids == ["7", "8"]
+    assert asked[1] == {"id": "gid://shopify/Order/7", "first": 100, "after": "l2"}
+
+
+# --------------------------------------------------------------------------------------------------------- skus
+
+
+def skus(*found: str | None, after: str | None = None, first: int = 1) -> Response:
+    nodes = [{"id": f"gid://shopify/ProductVariant/{at}", "sku": sku} for at, sku in enumerate(found, first)]
+    return response(200, orjson.dumps({"data": {"productVariants": connection(*nodes, after=after)}}))
+
+
+def test_the_list_of_skus_is_complete_only_behind_its_last_page() -> None:
+    first, _ = poll("skus", {}, skus("A", "B", after="c1"))
+    assert (first.done, first.complete_scan) == (False, False)
+    second, (asked,) = poll("skus", first.cursor, skus("C"))
+    assert (asked["after"], asked["query"]) == ("c1", None)
+    assert (second.done, second.complete_scan, second.cursor) == (True, True, {})
+    assert [seen.resource_id for seen in (*first.observations, *second.observations)] == ["A", "B", "C"]
+
+
+def test_a_variant_without_a_sku_is_not_listed() -> None:
+    page, _ = poll("skus", {}, skus("A", None, "  ", "x\0y"))
+    assert [seen.resource_id for seen in page.observations] == ["A"]
+
+
+def test_the_list_of_skus_begins_anew_before_a_connection_ends_at_its_cap() -> None:
+    page, _ = poll("skus", {"after": "c", "count": 19_999}, skus("A", after="d", first=77))
+    assert page.cursor == {"above": "77"}
+    further, (asked,) = poll("skus", page.cursor, skus("B", after="e"))
+    assert (asked["after"], asked["query"]) == (None, "id:>77")
+    assert further.cursor == {"above": "77", "after": "e", "count": 1}

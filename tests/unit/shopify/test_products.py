@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import orjson
 import pytest
 
-from connectors.kit.contract import Ignored, Link, Mapped
+from connectors.kit.contract import Envelope, Ignored, Link, Mapped
 from connectors.kit.errors import Invalid, Misconfigured
 from connectors.shopify import PLATFORM
-from schemas.entities import Completeness, EntityType, Op
+from schemas.entities import Channel, Completeness, EntityType, Op
 from tests.unit.shopify.support import NOON, TRIGGERED, TRIGGERED_NANOS, account, body, fetched, mapped, one, webhook
 
 UPDATE = body("products_update")
@@ -183,3 +184,23 @@ def test_what_a_webhook_says_can_be_read_again_where_it_must_not_be_obeyed() -> 
     """A version from the future is quarantined and fetched: every record with a SKU says where from."""
     product_id = str(orjson.loads(UPDATE)["id"])
     assert {record.fetch for record in mapped(webhook("products/update", UPDATE))} == {("product", product_id)}
+
+
+def gone(sku: str) -> Envelope:
+    """What the courier emits when a complete list of SKUs lacks one."""
+    return replace(fetched("sku", b"", Op.DELETE), channel=Channel.POLL, resource_id=sku)
+
+
+def test_a_sku_that_is_gone_takes_everything_with_it_that_is_named_by_it() -> None:
+    records = mapped(gone(" tee-m "))
+    assert {(record.type.value, record.link.golden_id, record.op) for record in records} == {
+        ("variant", "TEE-M", Op.DELETE),
+        ("price", "TEE-M~default~EUR", Op.DELETE),
+        ("product", "TEE-M", Op.DELETE),
+        ("inventory_level", "TEE-M~BER", Op.DELETE),
+        ("inventory_level", "TEE-M~MUC", Op.DELETE),
+    }
+
+
+def test_a_sku_that_is_there_says_nothing_more() -> None:
+    assert isinstance(PLATFORM.mapping.map(account(), fetched("sku", b'{"sku": "TEE-M"}')), Ignored)

@@ -51,6 +51,7 @@ class LocalSchemas:
         fetched("product", body("read_product")),
         fetched("inventory_item", body("read_inventory_item")),
         fetched("inventory_level", body("read_inventory_level")),
+        fetched("order", body("read_order")),
     ],
     ids=lambda envelope: f"{envelope.channel}-{envelope.topic}",
 )

@@ -60,7 +60,12 @@ def test_an_unset_tax_basis_is_unknown_and_not_a_guess() -> None:
         ("taxes_included", "yes"),
         ("locations", "1"),
         ("poll_interval", "soon"),
+        ("poll_longest", "30"),
         ("poll_overlap", "-1"),
+        ("poll_orders", "no"),
+        ("scan_interval", "0"),
+        ("client_id", "without-its-secret"),
+        ("webhook_address", "http://in.example/"),
         ("bucket", "0"),
         ("restore_rate", "many"),
         ("shop_domain", ""),
@@ -75,3 +80,15 @@ def test_a_check_finds_whatever_setting_is_wrong(name: str, value: str) -> None:
 
 def test_a_shop_without_webhooks_needs_no_domain() -> None:
     settings.check(replace(account(shop_domain=""), secrets={"access_token": ["shpat_1"]}))
+
+
+def test_a_client_id_needs_its_secret_and_no_token() -> None:
+    app = replace(account(client_id="c"), secrets={"webhook": ["w"], "client_secret": ["s"]})
+    settings.check(app)
+
+
+def test_subscriptions_are_kept_only_by_versions_that_know_any_address() -> None:
+    address = "https://in.example/webhooks/shopify/t1/shop-1"
+    settings.check(account(webhook_address=address))
+    with pytest.raises(Misconfigured, match="2025-10"):
+        settings.check(account(webhook_address=address, api_version="2025-07"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, cast
 
 from schemas import topics
@@ -88,4 +87,4 @@ def test_a_grave_is_due_when_everybody_fell_silent_before() -> None:
     dead = row(said(SHOP, NOW, NEW, op=Op.DELETE), said(PRESTA, NOW - 5, OLD))
     assert _is_due(dead, NOW + 1)
     assert not _is_due(dead, NOW)
-    assert not _is_due(replace(dead, fingerprint=NEW), NOW + 1)
+    assert not _is_due(dead._replace(fingerprint=NEW), NOW + 1)

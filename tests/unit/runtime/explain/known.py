@@ -25,7 +25,7 @@ NEW, OLD = b"\x01" * 8, b"\x02" * 8
 
 def said(account: bytes, at: int, content: bytes, rank: Rank = Rank.PUSH, **changes: Any) -> Contribution:
     version = Version(at, rank, 41, 3, content).pack()
-    return replace(Contribution(account, version, at, Op.UPSERT), **changes)
+    return Contribution(account, version, at, Op.UPSERT)._replace(**changes)
 
 
 def row(winner: Contribution, *others: Contribution) -> Entity:

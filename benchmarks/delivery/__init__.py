@@ -1,0 +1,1 @@
+"""W3's parts: two shops as processes, the writes to be delivered, who delivers them, and the figures."""

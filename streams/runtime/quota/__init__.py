@@ -1,0 +1,1 @@
+"""What `calls` says of the quotas: how every bucket stands, and who uses it. Estimates are pure; `calls` reads."""
