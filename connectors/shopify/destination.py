@@ -5,7 +5,7 @@ Source: shopify.dev, productVariantsBulkUpdate; stock is set in stock.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from connectors.kit import golden
 from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation, Request, Response, Write, Written
 from connectors.kit.errors import Invalid
 from connectors.kit.money import in_minor_units
-from connectors.kit.operations import InDoubt, Operation
+from connectors.kit.operations import Batch, InDoubt, Operation
 from connectors.shopify import fulfilling, graphql, queries, reads, settings, stock
 from connectors.shopify.context import INVENTORY_ITEM, ORDER, PRODUCT
 from connectors.shopify.outcomes import KEY_LIFE
@@ -46,6 +46,14 @@ class ShopifyDestination:
         return (
             stock.set_level(account, write) if write.type is EntityType.INVENTORY_LEVEL else _set_price(account, write)
         )
+
+    def batch(self, account: Account, write: Write) -> Batch | None:
+        """Stock levels go together; prices go product by product, so each goes alone."""
+        return stock.batch(account, write) if write.type is EntityType.INVENTORY_LEVEL else None
+
+    def write_all(self, account: Account, writes: Sequence[Write]) -> Flow:
+        """Sets several stock levels in one call."""
+        return stock.set_levels(account, writes)
 
     def operation(self, type: EntityType, op: Op) -> Operation | None:
         """Stock and prices are absolute. Stock carries a key that the shop remembers; what it has forgotten can be set
@@ -96,7 +104,7 @@ def _set_price(account: Account, write: Write) -> WriteFlow:
             return Written(no_op=True, observed=[_observed(found)], holds=True)
         if isinstance(found, dict) and not _may_overwrite(account, write, found):
             return Written(no_op=True, observed=[_observed(found)])
-    sent = mutation(account, write, "set_price", queries.SET_PRICES, variables)
+    sent = mutation(account, write.op_id, "set_price", queries.SET_PRICES, variables)
     reply = yield sent
     result = graphql.payload(sent, reply, "productVariantsBulkUpdate")
     changed = result.get("productVariants")
