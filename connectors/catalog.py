@@ -32,10 +32,11 @@ def platforms() -> dict[str, Platform]:
     return {name: platform(name) for name in NAMES}
 
 
-def supports(name: str, type: EntityType) -> bool:
-    """Whether records of a type can be set at a platform, so that flows may name its accounts. Raises Misconfigured."""
+def supports(name: str, type: EntityType, op: Op) -> bool:
+    """Whether records of a type can be written at a platform, so that flows may name its accounts. Raises
+    Misconfigured."""
     destination = platform(name).destination
-    return destination is not None and destination.supports(type, Op.UPSERT)
+    return destination is not None and destination.supports(type, op)
 
 
 def checking(names: Collection[str] = NAMES) -> Callable[[Account], None]:

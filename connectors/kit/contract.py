@@ -299,11 +299,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write that was carried out. `no_op`: the account already held it and nothing was sent. `observed`: what the
-    reply (or a read before it) said of the record, if anything."""
+    """A write that was carried out. `no_op`: nothing was sent. `observed`: what the reply (or a read before it) said of
+    the record, if anything. `holds`: nothing was sent because the account holds what was wanted, as it stores it: what
+    was observed is then how it does, rounded or trimmed perhaps, and not an edit."""
 
     no_op: bool = False
     observed: Sequence[Observation] = ()
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

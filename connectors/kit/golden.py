@@ -66,6 +66,18 @@ def order(account: str, remote_id: str) -> str:
     return _own(account, remote_id)
 
 
+def placed_at(golden_id: str) -> tuple[str, str]:
+    """(account, order id) of an order, or of something whose golden id begins with its order's: where it was placed.
+
+    Raises identity.InvalidKey for a golden id of another shape.
+    """
+    root = golden_id.split(identity.COMPONENT, 1)[0].replace("%7E", identity.COMPONENT).replace("%25", "%")
+    account, _, remote_id = root.partition(":")
+    if not account or not remote_id:
+        raise identity.InvalidKey(f"{golden_id!r} does not begin with an account and an order id")
+    return account, remote_id
+
+
 def fulfilment(order: str, account: str, remote_id: str) -> str:
     """Order's golden id~account that ships~shipment id: in the shard of its order. `order` as `order` returns it."""
     return identity.extend(order, account, remote_id)

@@ -6,6 +6,7 @@ implements `Verifier`, else a person decides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -58,6 +59,31 @@ class Declared(Protocol):
 
     def operation(self, type: EntityType, op: Op) -> Operation | None:
         """What is known of it; None for the safe default."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sets that one call can take together: those of one `group`, at most so many."""
+
+    group: str
+    most: int
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A destination that takes several sets in one call."""
+
+    def batch(self, account: Account, write: Write) -> Batch | None:
+        """What this set may share a call with; None: it goes alone. Never raises."""
+        ...
+
+    def write_all(self, account: Account, writes: Sequence[Write]) -> Flow:
+        """Sets of one batch. Returns for each, in their order, a Written or the SluiceError it would raise alone: one
+        that is refused takes none with it, the others are named Conflict when they were not carried out because of it.
+
+        Raises what concerns all of them, as Destination.write does.
+        """
         ...
 
 

@@ -14,13 +14,14 @@ from typing import Any
 from connectors.kit import golden
 from connectors.kit.contract import Account, Budget, Feedback, Flow, Observation, Request, Response, Write, Written
 from connectors.kit.errors import Invalid, Unlinkable
-from connectors.prestashop import records, settings, wire
+from connectors.prestashop import records, settings, shipping, wire
 from connectors.prestashop.poller import combinations_of, has_combinations, stock_of
 from connectors.prestashop.records import Row
 from schemas.entities import EntityType, Op
 
 PRODUCT, STOCK_AVAILABLE = "product", "stock_available"
-_SUPPORTED = frozenset({(EntityType.INVENTORY_LEVEL, Op.UPSERT), (EntityType.PRICE, Op.UPSERT)})
+_TYPES = (EntityType.INVENTORY_LEVEL, EntityType.PRICE, EntityType.FULFILMENT)
+_SUPPORTED = frozenset((kind, Op.UPSERT) for kind in _TYPES)
 # Computed by the shop or kept beside the record: refused with code 93, or set by a side effect of their own. Leaving
 # them out of a PUT leaves them as they are. Source: PrestaShop, classes/Product.php, webserviceParameters.
 _NOT_SENT = frozenset(
@@ -48,14 +49,22 @@ class PrestaShopDestination:
         return Budget("rate", setting.rate, setting.burst, setting.max_in_flight)
 
     def supports(self, type: EntityType, op: Op) -> bool:
-        """Stock levels and prices can be set; nothing is deleted at a shop."""
+        """Stock levels and prices can be set, shipments told; nothing is deleted at a shop."""
         return (type, op) in _SUPPORTED
 
     def write(self, account: Account, write: Write) -> Flow:
-        """Sets one stock level or one price. See contract.Destination.write for what is raised."""
+        """Sets one stock level or price, or tells one shipment. See contract.Destination.write for what is raised."""
         if not self.supports(write.type, write.op):
             raise Invalid(f"{write.golden_key}: a shop cannot {write.op.name} a {write.type}", reason="unsupported")
+        if write.type is EntityType.FULFILMENT:
+            return shipping.ship(account, write)
         return _set_stock(account, write) if write.type is EntityType.INVENTORY_LEVEL else _set_price(account, write)
+
+    def verify(self, account: Account, write: Write) -> Flow:
+        """Whether a shipment was told; everything else is repeatable and never asked about. Raises Invalid."""
+        if write.type is not EntityType.FULFILMENT:
+            raise Invalid(f"{write.golden_key}: a {write.type} is set, not commanded", reason="unsupported")
+        return shipping.look_up(account, write)
 
     def fetch(self, account: Account, resource: str, remote_id: str) -> Flow:
         """Reads `product` (an id; with its combinations, and its stock as records of their own) or `stock_available`

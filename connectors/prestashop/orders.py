@@ -63,6 +63,12 @@ def fields(order: Node, settings: Settings) -> dict[str, Any]:
     }
 
 
+def state(row: records.Row, settings: Settings) -> tuple[str, ...]:
+    """The schema's status, financial status and fulfilment status of an order's row as it was read."""
+    name = str(row.get("current_state") or "0")
+    return settings.order_states.get(name) or _STATES.get(name, _UNKNOWN)
+
+
 def held(order: Mapped, account: str, settings: Settings) -> list[Mapped]:
     """A reservation per line of a mapped order that has a SKU, at the location of the settings."""
     units = [line["quantity"] for line in order.fields["lines"]]

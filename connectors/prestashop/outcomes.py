@@ -34,7 +34,9 @@ BY_STATUS: Mapping[int, Rule] = {
     **dict.fromkeys((301, 302, 307, 308), _WRONG_ADDRESS),
     401: _REFUSED,
     403: _REFUSED,
-    405: Rule(Meaning.SETUP, hint="the key needs GET on every resource and PUT on what is written"),
+    405: Rule(
+        Meaning.SETUP, hint="the key needs GET on every resource, PUT on what is set and POST on order_histories"
+    ),
 }
 
 

@@ -8,6 +8,8 @@ location        location code of the shop's stock, which the open lines of order
 language        id of the language that titles are taken from; default: the first a field has
 weight_unit     kg (default), g, lb or oz
 order_states    id=status/financial/fulfilment pairs for custom order states, e.g. "15=OPEN/PAID/UNFULFILLED"
+shipped_state   id of the state an order gets when all of it was shipped, default 4, a fresh shop's "shipped"
+notify_customer "true" or "false" (default): whether the shop mails the customer when it is told a shipment
 id_shop         the shop to read and write in a multi-shop installation
 page_size       rows per page, default 100 (one request is one PHP process)
 poll_interval   seconds between two passes over products and orders, default 30
@@ -35,7 +37,8 @@ from connectors.kit.settings import only
 _GRAMS = {"kg": Decimal(1000), "g": Decimal(1), "lb": Decimal("453.59237"), "oz": Decimal("28.349523125")}
 _NAMES = frozenset(
     ("currency", "timezone", "currencies", "price_tax", "location", "language", "weight_unit", "order_states",
-     "id_shop", "page_size", "poll_interval", "scan_interval", "overlap", "rate", "burst", "max_in_flight")
+     "shipped_state", "notify_customer", "id_shop", "page_size", "poll_interval", "scan_interval", "overlap", "rate",
+     "burst", "max_in_flight")
 )  # fmt: skip
 _PAIR = re.compile(r"(\d+)=([A-Z_/]+)")
 
@@ -52,6 +55,8 @@ class Settings:
     language: str
     grams: Decimal
     order_states: Mapping[str, tuple[str, ...]]
+    shipped_state: str
+    notify_customer: bool
     id_shop: str
     page_size: int
     poll_interval: float
@@ -85,6 +90,8 @@ def _parse(account: str, items: tuple[tuple[str, str], ...]) -> Settings:
         language=read.matching("language", "", r"\d*", "the id of a language"),
         grams=_GRAMS[read.matching("weight_unit", "kg", "|".join(_GRAMS), "kg, g, lb or oz")],
         order_states=read.order_states(),
+        shipped_state=read.matching("shipped_state", "4", r"\d+", "the id of a state"),
+        notify_customer=read.matching("notify_customer", "false", "true|false", '"true" or "false"') == "true",
         id_shop=read.matching("id_shop", "", r"\d*", "the id of a shop"),
         page_size=int(read.number("page_size", "100", 1, 1000)),
         poll_interval=read.number("poll_interval", "30"),

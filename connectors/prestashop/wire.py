@@ -21,6 +21,8 @@ _ENTITIES = {
     "combinations": "combination",
     "stock_availables": "stock_available",
     "orders": "order",
+    "order_carriers": "order_carrier",
+    "order_histories": "order_history",
 }
 _STOCK_IDS = ("id", "id_product", "id_product_attribute")
 
@@ -39,16 +41,29 @@ def read_one(account: Account, resource: str, remote_id: str) -> Request:
     return _request(account, "GET", f"/api/{resource}/{_number(remote_id)}", f"read_{_ENTITIES[resource]}", resource)
 
 
-def replace(account: Account, resource: str, fields: Mapping[str, Any], op_id: str) -> Request:
+def replace(account: Account, resource: str, fields: Mapping[str, Any], op_id: str, **options: str) -> Request:
     """A PUT of one record: it must carry every field, an absent one falls back to its default."""
+    path = f"/api/{resource}/{_number(str(fields['id']))}"
+    return _write(account, "PUT", path, f"/api/{resource}/{{id}}", resource, fields, op_id, options)
+
+
+def create(account: Account, resource: str, fields: Mapping[str, Any], op_id: str, **options: str) -> Request:
+    """A POST of one record. Sent twice it makes two."""
+    return _write(account, "POST", f"/api/{resource}", f"/api/{resource}", resource, fields, op_id, options)
+
+
+def _write(
+    account: Account, method: str, path: str, endpoint: str, resource: str, fields: Mapping[str, Any], op_id: str,
+    options: Mapping[str, str],
+) -> Request:  # fmt: skip
     entity = _ENTITIES[resource]
     return Request(
-        method="PUT",
-        path=f"/api/{resource}/{_number(str(fields['id']))}",
+        method=method,
+        path=path,
         operation=f"write_{entity}",
-        endpoint=f"/api/{resource}/{{id}}",
+        endpoint=endpoint,
         headers={**_headers(account), "content-type": "application/xml; charset=utf-8", "x-request-id": op_id},
-        query=_common(account),
+        query={**_common(account), **options},
         body=xml.document(entity, fields),
         writes=True,
     )

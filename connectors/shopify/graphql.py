@@ -87,6 +87,25 @@ def payload(sent: Request, reply: Response, mutation: str) -> dict[str, Any]:
     return result
 
 
+def refusals(sent: Request, reply: Response, mutation: str) -> dict[int, SluiceError]:
+    """Of a mutation of a list that takes all or none, the entries that were refused; none when it was carried out.
+
+    Raises as `payload` does when what was refused is not an entry.
+    """
+    result = data(sent, reply).get(mutation)
+    if not isinstance(result, dict):
+        raise _unanswered(sent, f"the reply has no {mutation}")
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for entry in (refused := _entries(result.get("userErrors"))):
+        path = entry.get("field")
+        parts = [str(part) for part in path] if isinstance(path, list) else []
+        place = next((int(part) for part in parts if part.isascii() and part.isdecimal()), None)
+        if place is None:
+            raise _error(sent, refused, {})
+        found.setdefault(place, []).append(entry)
+    return {place: _error(sent, entries, {}) for place, entries in found.items()}
+
+
 # ----------------------------------------------------------------------------------------------- errors
 
 

@@ -233,6 +233,39 @@ mutation SluiceSetPrices($productId: ID!, $variants: [ProductVariantsBulkInput!]
     + _VARIANT
 )
 
+# An order with more than these is told by a person: reading on would cost more than an order is worth.
+ORDER_PAGES = {"fulfilments": 20, "orders": 5, "lines": 50}
+
+ORDER_TO_FULFIL = """
+query SluiceOrderToFulfil($id: ID!, $fulfilments: Int!, $orders: Int!, $lines: Int!) {
+  order(id: $id) {
+    id
+    fulfillments(first: $fulfilments) {
+      id status
+      trackingInfo { number }
+      fulfillmentLineItems(first: $lines) { nodes { quantity lineItem { id } } pageInfo { hasNextPage } }
+    }
+    fulfillmentOrders(first: $orders) {
+      nodes {
+        id status
+        assignedLocation { location { id } }
+        lineItems(first: $lines) { nodes { id remainingQuantity lineItem { id sku } } pageInfo { hasNextPage } }
+      }
+      pageInfo { hasNextPage }
+    }
+  }
+}
+"""
+
+CREATE_FULFILMENT = """
+mutation SluiceCreateFulfilment($fulfillment: FulfillmentInput!) {
+  fulfillmentCreate(fulfillment: $fulfillment) {
+    fulfillment { id status }
+    userErrors { field message }
+  }
+}
+"""
+
 _VARIANT_COST = 5  # itself, options, inventory item, measurement, weight
 _LEVEL_COST = 3  # itself, location, quantities
 _LINE_COST = 4  # itself, variant, unit price, its amount in the shop's money
@@ -263,3 +296,8 @@ ORDERS_COST = _CONNECTION_COST + ORDER_PAGE * ORDER_COST
 ORDER_LINES_COST = 1 + _CONNECTION_COST + LINE_PAGE * _LINE_COST
 SKUS_COST = _CONNECTION_COST + SKU_PAGE
 SUBSCRIPTIONS_COST = _CONNECTION_COST + SUBSCRIPTION_PAGE
+_LINES_TO_FULFIL_COST = _CONNECTION_COST + ORDER_PAGES["lines"] * 2  # itself and the order's line
+# A list that is no connection is charged as one object.
+ORDER_TO_FULFIL_COST = (
+    3 + _LINES_TO_FULFIL_COST + _CONNECTION_COST + ORDER_PAGES["orders"] * (3 + _LINES_TO_FULFIL_COST)
+)

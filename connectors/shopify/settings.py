@@ -17,6 +17,7 @@ poll_orders        "false" where orders are to come by webhook only, e.g. for wa
 scan_interval      seconds between two readings of the list of all SKUs, default 21600: shows what was deleted
 poll_overlap       seconds a pass reads again of the one before, default 120: covers the search index's lag and
                    the difference of the clocks
+notify_customer    "true" or "false" (default): whether the shop mails the customer when a shipment is told to it
 bucket, restore_rate  cost points of the GraphQL bucket before the API has reported them, default 2000 and 100
 """
 
@@ -36,7 +37,7 @@ _VERSION = re.compile(r"\d{4}-\d{2}|unstable")
 _NAMES = frozenset(
     ("shop_domain", "client_id", "api_version", "currency", "taxes_included", "locations", "ignored_locations",
      "webhook_address", "poll_interval", "poll_longest", "poll_overlap", "poll_orders", "scan_interval",
-     "bucket", "restore_rate")
+     "bucket", "restore_rate", "notify_customer")
 )  # fmt: skip
 _NUMBERS = {"poll_overlap": 120.0, "scan_interval": 21_600.0, "bucket": 2000.0, "restore_rate": 100.0}
 _STRETCH = 4.0  # of poll_interval to poll_longest where that is not set
@@ -53,6 +54,7 @@ def check(account: Account) -> None:
         seconds(account, name, default)
     if "client_id" in account.settings and "client_secret" not in account.secrets:
         raise _wrong(account, "client_id", account.settings["client_id"], "beside the secret client_secret only")
+    flag(account, "notify_customer")
     if "webhook" in account.secrets and not account.settings.get("shop_domain"):
         raise _wrong(account, "shop_domain", "", "{shop}.myshopify.com, which every webhook is compared with")
 
@@ -127,7 +129,7 @@ def poll_intervals(account: Account) -> tuple[float, float]:
     return interval, longest
 
 
-def flag(account: Account, name: str, *, default: bool) -> bool:
+def flag(account: Account, name: str, *, default: bool = False) -> bool:
     """A setting that is "true" or "false". Raises Misconfigured for another word."""
     text = account.settings.get(name, "true" if default else "false")
     if text not in ("true", "false"):

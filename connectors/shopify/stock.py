@@ -8,9 +8,9 @@ only if it is still what was read. Source: shopify.dev, inventorySetQuantities; 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
@@ -18,7 +18,8 @@ import orjson
 
 from connectors.kit import golden
 from connectors.kit.contract import Account, Observation, Request, Response, Write, Written
-from connectors.kit.errors import Conflict, Invalid, Unlinkable
+from connectors.kit.errors import Conflict, Invalid, SluiceError, Unlinkable
+from connectors.kit.operations import Batch
 from connectors.shopify import graphql, queries, reads, settings
 from connectors.shopify.payload import gid
 from connectors.shopify.writing import WriteFlow, alias, mutation
@@ -27,26 +28,55 @@ from schemas.entities import Op
 _IDEMPOTENT_SINCE = "2026-01"
 _KEYS_PER_WRITE = 3
 _LOOKS = 2  # at a level that somebody else keeps changing, before the decision is taken again
+_LEVELS = Batch("levels", 100)  # of 250 that the API takes: one call in doubt holds up that many levels
 Level = dict[str, Any]
+Result = TypeVar("Result")
+LevelsFlow = Generator[Request, Response, Sequence[Written | SluiceError]]
 
 
 def set_level(account: Account, write: Write) -> WriteFlow:
     """Set what may be sold at one location. Raises Unlinkable, Invalid, and as graphql.payload does."""
-    available = write.record.get("available")
-    if available is None:
+    if write.record.get("available") is None:
         return Written(no_op=True)  # the source does not count this item: there is no quantity to set
-    entry = {
-        "inventoryItemId": gid("InventoryItem", alias(account, write, "inventory_item_id")),
-        "locationId": gid("Location", _location(account, write)),
-        "quantity": _units(write, available),
-    }
+    entry = _entry(account, write)
     if write.expected is not None:
         return (yield from _swap(account, write, entry))
-    yield from _send(account, write, entry, None)
+    yield from _send(account, write.op_id, [_compared(account, entry, None)], graphql.payload)
     return Written()
 
 
-def _swap(account: Account, write: Write, entry: Mapping[str, Any]) -> WriteFlow:
+def batch(account: Account, write: Write) -> Batch | None:
+    """Levels of the whole shop go together, but for those that are compared first or cannot be sent at all."""
+    if write.expected is not None or write.record.get("available") is None:
+        return None
+    try:
+        _entry(account, write)
+    except SluiceError:
+        return None
+    return _LEVELS
+
+
+def set_levels(account: Account, writes: Sequence[Write]) -> LevelsFlow:
+    """Set several levels in one call, which takes all or none: what is refused is told of, the others come again."""
+    entries = [_entry(account, write) for write in writes]
+    name = uuid5(NAMESPACE_URL, "\n".join(write.op_id for write in writes))
+    compared = [_compared(account, entry, None) for entry in entries]
+    refused = yield from _send(account, f"batch-{name}", compared, graphql.refusals)
+    if not refused:
+        return [Written() for _ in writes]
+    why = "not set: another level of the same call was refused"
+    return [refused.get(at) or Conflict(f"{write.golden_key}: {why}") for at, write in enumerate(writes)]
+
+
+def _entry(account: Account, write: Write) -> Level:
+    return {
+        "inventoryItemId": gid("InventoryItem", alias(account, write, "inventory_item_id")),
+        "locationId": gid("Location", _location(account, write)),
+        "quantity": _units(write, write.record["available"]),
+    }
+
+
+def _swap(account: Account, write: Write, entry: Level) -> WriteFlow:
     """Replace what may be replaced. What somebody else has set in between is reported instead of being overwritten."""
     for _ in range(_LOOKS):
         level = yield from _read(account, write, entry)
@@ -54,7 +84,7 @@ def _swap(account: Account, write: Write, entry: Mapping[str, Any]) -> WriteFlow
         if held == entry["quantity"] or not _may_overwrite(write, held):
             return Written(no_op=True, observed=[_observed(level)])
         try:
-            yield from _send(account, write, entry, held)
+            yield from _send(account, write.op_id, [_compared(account, entry, held)], graphql.payload)
         except Conflict as error:
             if error.reason != Conflict.reason:
                 raise
@@ -97,44 +127,41 @@ def _observed(level: Mapping[str, Any]) -> Observation:
 # ----------------------------------------------------------------------------------------------- the mutation
 
 
+def _compared(account: Account, entry: Level, held: int | None) -> Level:
+    """The entry as the account's API version has it: to be set if `held` is there now; None: whatever is there."""
+    if settings.api_version(account) >= _IDEMPOTENT_SINCE:
+        return {**entry, "changeFromQuantity": held}
+    return entry if held is None else {**entry, "compareQuantity": held}
+
+
 def _send(
-    account: Account, write: Write, entry: Mapping[str, Any], held: int | None
-) -> Generator[Request, Response, None]:
-    """Set the quantity if `held` is there now; None: whatever is there."""
+    account: Account, op_id: str, entries: Sequence[Level], read: Callable[[Request, Response, str], Result]
+) -> Generator[Request, Response, Result]:
+    """Set quantities. Returns what `read` makes of the reply.
+
+    The key depends on operation and body only, so that a repeat after a lost reply is recognised. A key whose first
+    attempt failed inside the shop is burnt for 24 hours; the next one is as deterministic.
+    """
     with_key = settings.api_version(account) >= _IDEMPOTENT_SINCE
     fields: dict[str, Any] = {
         "name": "available",
         "reason": "correction",
-        "referenceDocumentUri": f"sluice://{quote(write.op_id, safe='')}",
+        "referenceDocumentUri": f"sluice://{quote(op_id, safe='')}",
+        "quantities": list(entries),
     }
-    if with_key:
-        fields["quantities"] = [{**entry, "changeFromQuantity": held}]
-    elif held is None:
-        fields |= {"quantities": [entry], "ignoreCompareQuantity": True}
-    else:
-        fields["quantities"] = [{**entry, "compareQuantity": held}]
-    yield from _until_a_key_works(account, write, fields, with_key=with_key)
-
-
-def _until_a_key_works(
-    account: Account, write: Write, fields: Mapping[str, Any], *, with_key: bool
-) -> Generator[Request, Response, None]:
-    """Send with a key that depends on operation and body only, so that a repeat after a lost reply is recognised.
-
-    A key whose first attempt failed inside the shop is burnt for 24 hours; the next one is as deterministic.
-    """
+    if not with_key and not any("compareQuantity" in entry for entry in entries):
+        fields["ignoreCompareQuantity"] = True
+    document = queries.SET_QUANTITIES_IDEMPOTENT if with_key else queries.SET_QUANTITIES
     for attempt in range(_KEYS_PER_WRITE):
-        key = idempotency_key(write.op_id, fields, attempt) if with_key else ""
+        key = idempotency_key(op_id, fields, attempt) if with_key else ""
         variables = {"input": fields, **({"key": key} if key else {})}
-        document = queries.SET_QUANTITIES_IDEMPOTENT if with_key else queries.SET_QUANTITIES
-        sent = mutation(account, write, "set_stock", document, variables, key)
+        sent = mutation(account, op_id, "set_stock", document, variables, key)
         reply = yield sent
         try:
-            graphql.payload(sent, reply, "inventorySetQuantities")
-            return
-        except graphql.AttemptFailed:
-            if attempt + 1 == _KEYS_PER_WRITE:
-                raise
+            return read(sent, reply, "inventorySetQuantities")
+        except graphql.AttemptFailed as error:
+            burnt = error
+    raise burnt
 
 
 def idempotency_key(op_id: str, fields: Mapping[str, Any], attempt: int) -> str:

@@ -13,11 +13,11 @@ WriteFlow = Generator[Request, Response, Written]
 
 
 def mutation(
-    account: Account, write: Write, operation: str, document: str, variables: Mapping[str, Any], key: str = ""
+    account: Account, op_id: str, operation: str, document: str, variables: Mapping[str, Any], key: str = ""
 ) -> Request:
     """One mutation under the name of its operation; `key`: the idempotency key in it. Raises Misconfigured."""
     cost = queries.MUTATION_COST
-    return graphql.request(account, operation, document, variables, cost=cost, op_id=write.op_id, writes=True, key=key)
+    return graphql.request(account, operation, document, variables, cost=cost, op_id=op_id, writes=True, key=key)
 
 
 def alias(account: Account, write: Write, name: str) -> str:

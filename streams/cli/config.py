@@ -74,6 +74,7 @@ def check(path: Path | None, without_secrets: bool) -> None:
             with_secrets=not without_secrets,
             check=catalog.checking(),
             policies=settings.policies_file,
+            flows=settings.flows_file,
         )
     click.echo(_summary(found))
 

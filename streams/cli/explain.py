@@ -62,7 +62,13 @@ def explain(entity: str, as_json: bool, last: int, moment: str | None) -> None:
     with _plain_errors():
         at = None if moment is None else _parsed(moment)
         settings = load_settings()
-        config = load_config(settings.config_file, PLATFORMS, with_secrets=False, policies=settings.policies_file)
+        config = load_config(
+            settings.config_file,
+            PLATFORMS,
+            with_secrets=False,
+            policies=settings.policies_file,
+            flows=settings.flows_file,
+        )
         selection = select(entity, {tenant for tenant, _ in config.accounts})
         answers = _answers(settings, config, selection, last, at)
     if as_json:

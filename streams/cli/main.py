@@ -11,6 +11,7 @@ COMMANDS = {
     "deadletters": "streams.cli.deadletters:deadletters",
     "demo": "streams.cli.demo:demo",
     "explain": "streams.cli.explain:explain",
+    "flows": "streams.cli.flows:group",
     "ledger": "streams.cli.ledger:ledger",
     "policies": "streams.cli.policies:group",
     "polls": "streams.cli.polls:polls",

@@ -133,4 +133,5 @@ def _config(settings: Settings, path: Path | None) -> Config:
         with_secrets=False,
         policies=path or settings.policies_file,
         inline=path is None,
+        flows=settings.flows_file,
     )

@@ -49,12 +49,13 @@ def rules(new: Standing, found: Found) -> dict[EntityType, list[Rule]]:
     for stored in found.stored:
         for kind in stored.differing(new):
             told.setdefault(
-                kind, _differences(policyrow.plain(stored.policies[kind]), policyrow.plain(new.policies[kind]))
+                kind, differences(policyrow.plain(stored.policies[kind]), policyrow.plain(new.policies[kind]))
             )
     return {kind: told[kind] for kind in EntityType if kind in told}
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Rule]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Rule]:
+    """Single values that are not the same in two nested mappings."""
     was, will = dict(_flat(old)), dict(_flat(new))
     names = [*was, *(name for name in will if name not in was)]
     return [(name, was.get(name, "-"), will.get(name, "-")) for name in names if was.get(name) != will.get(name)]

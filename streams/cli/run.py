@@ -47,6 +47,7 @@ def _start(
             secrets_of=secrets_of,
             check=check,
             policies=settings.policies_file,
+            flows=settings.flows_file,
         )
         work(settings, config)
     except (Misconfigured, TopicError, CodecError) as error:

@@ -194,7 +194,13 @@ def _asked(role: str, from_disk: Path | None) -> Iterator[_Asked]:
 def _config(settings: Settings) -> Config | None:
     """Rows can be looked at without the file; accounts are then shown by their hash."""
     try:
-        return load_config(settings.config_file, PLATFORMS, with_secrets=False, policies=settings.policies_file)
+        return load_config(
+            settings.config_file,
+            PLATFORMS,
+            with_secrets=False,
+            policies=settings.policies_file,
+            flows=settings.flows_file,
+        )
     except Misconfigured as error:
         click.echo(f"accounts are shown by their hash: {error}", err=True)
         return None

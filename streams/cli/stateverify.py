@@ -41,7 +41,13 @@ def verify(ctx: click.Context, shards: tuple[int, ...], show: int, as_json: bool
 
     with plain_errors():
         settings = load_settings()
-        config = load_config(settings.config_file, PLATFORMS, with_secrets=False, policies=settings.policies_file)
+        config = load_config(
+            settings.config_file,
+            PLATFORMS,
+            with_secrets=False,
+            policies=settings.policies_file,
+            flows=settings.flows_file,
+        )
         codec = open_codec(settings.registry, settings.schema_cache)
         names = rowtext.Names.of(config.accounts, codec)
         with closing(Replay(settings, config, codec)) as replay:

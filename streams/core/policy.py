@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 
 from schemas.entities import EntityType, Lane
+from streams.core.condition import ALWAYS, Condition
 from streams.core.massdelete import Brake
 from streams.core.stock import Guard
+
+CENT = Decimal("0.01")
 
 
 class PolicyKind(StrEnum):
@@ -89,9 +93,43 @@ class Ordering:
         return replace(self, lateness=self.accounts.get(account, self.lateness))
 
 
+class OnDelete(StrEnum):
+    """What a flow of sets does when the entity is deleted."""
+
+    IGNORE = "ignore"
+    DELETE = "delete"  # accounts that have the record are asked to delete it
+
+
+class OnDrift(StrEnum):
+    """What a flow of sets does when an account changes by itself what it was given, and does not win by that."""
+
+    REPAIR = "repair"  # it is asked again
+    REPORT = "report"  # it is left alone until the winner changes, and decisions name it
+    ADOPT = "adopt"  # it is left alone until the winner changes
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """How a flow of prices moves them between tax bases. `rate`: 0.19 for 19 percent; `bases`: INCLUDED or EXCLUDED, by
+    account; `step`: what amounts are rounded to, half up. Currencies are never converted."""
+
+    rate: Decimal
+    bases: Mapping[str, str]
+    step: Decimal = CENT
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Which accounts should hold which fields of an entity type's winner. `guard`: they are told less of a stock."""
+    """What moves an entity type's winner where.
+
+    A flow of sets: accounts that should hold these fields of it, for as long as the condition holds. A flow of
+    commands: work that is given to each account once in an entity's life, when the condition first holds.
+
+    `source`: only what these accounts say is moved, when it is the winner; any where it is empty. `to_origin`: to the
+    account in the golden id (an order's, of its shipments and refunds, is where it was placed), and `to` is empty.
+    `max_age`: seconds after the change at its source in which the task may still be carried out. `guard`: accounts are
+    told less of a stock.
+    """
 
     name: str
     entity: EntityType
@@ -100,17 +138,25 @@ class Flow:
     lane: Lane = Lane.NORMAL
     kind: TaskKind = TaskKind.SET
     guard: Guard | None = None
+    when: Condition = ALWAYS
+    source: tuple[str, ...] = ()
+    to_origin: bool = False
+    max_age: float | None = None
+    deletes: OnDelete = OnDelete.IGNORE
+    on_drift: OnDrift = OnDrift.REPAIR
+    tax: Tax | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All rules of one tenant set. `max_future_skew`: seconds a version may be ahead of its receive time; `grave_days`:
-    how long a deleted entity is remembered."""
+    how long a deleted entity is remembered; `flows_revision`: 0 for flows without one, which may change at any time."""
 
     revision: int = 1
     policies: Mapping[EntityType, Policy] = field(default_factory=dict)
     ordering: Mapping[EntityType, Ordering] = field(default_factory=dict)
     flows: tuple[Flow, ...] = ()
+    flows_revision: int = 0
     max_future_skew: float = 300.0
     mass_delete: Brake = field(default_factory=Brake)
     grave_days: int = 100

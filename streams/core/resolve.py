@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from connectors.kit.golden import content_fingerprint
 from schemas.entities import Op
 from streams.core.entity import MOST_TRIES, NOTHING, Contribution, Entity
 from streams.core.policy import DeleteRule, FieldGroup, Policy, PolicyKind
@@ -59,6 +60,7 @@ class Resolution(NamedTuple):
 
 
 UNRANKED = 1 << 30
+GONE = content_fingerprint(Op.DELETE, ())  # what an account is asked to hold of an entity that is deleted
 _CONTENT = 21  # where the content's fingerprint begins in a version
 
 
@@ -178,4 +180,20 @@ def to_push(entity: Entity, wanted: Mapping[bytes, bytes]) -> tuple[Entity, list
             continue
         asked.append(account)
         entity = entity.having(c.asking(content, winner.corrected))
+    return entity, asked
+
+
+def to_delete(entity: Entity, accounts: Iterable[bytes]) -> tuple[Entity, list[bytes]]:
+    """Which destinations must be asked to delete what the winner has deleted: those that have it and have not been
+    asked for that since they last changed. Returns the entity with what was asked noted, and the accounts."""
+    winner = entity.of(entity.winner)
+    if winner is None or entity.fingerprint != NOTHING:
+        return entity, []
+    asked = []
+    for account in accounts:
+        c = entity.of(account)
+        if c is None or c.op is Op.DELETE or account == entity.winner or c.pushed == GONE or does_not_stick(c):
+            continue
+        asked.append(account)
+        entity = entity.having(c.asking(GONE, winner.corrected))
     return entity, asked

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
+
 import structlog
 
 from connectors.kit import operations
 from connectors.kit.contract import Observation, Request, Write, Written
 from connectors.kit.errors import Skip, SluiceError
-from connectors.kit.operations import InDoubt, Verifier
+from connectors.kit.operations import Batching, InDoubt, Verifier
 from schemas import identity
 from schemas.entities import Channel
 from streams.core import intents, outcome
 from streams.core.desired import NEVER, Kind, Status, Task, Wanted
-from streams.courier.drive import Driver
+from streams.courier.batches import Batches, Piece
+from streams.courier.drive import BeforeWrite, Driver
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox, Trip
@@ -41,6 +45,7 @@ class Attempts:
         self._driver = Driver(setup, outbox)
         self._limits = setup.settings.limits
         self._turns = turns
+        self._batches = Batches(setup, table, turns)
 
     async def run(self, line: Line, row: str, ticket: Ticket) -> None:
         """Take the row and work on it until it is settled."""
@@ -54,65 +59,91 @@ class Attempts:
         kind = task.wanted.kind.value
         trip = Trip(ticket, lane_of(task), task.wanted.op_id, task.attempts, _version(task), purpose=kind)
         in_doubt = waiting.status is Status.UNKNOWN and task.wanted.kind is not Kind.FETCH
-        decision = await self._attempt(line, row, task, trip, in_doubt=in_doubt)
+        pieces = [Piece(row, task)]
+        decisions = await self._attempt(line, pieces, trip, in_doubt=in_doubt)
         line.learn(share_of(task), trip.cost)
-        self._judge(line, trip, decision)
-        if in_doubt and task.wanted.kind is Kind.COMMAND:
-            decision = outcome.still_in_doubt(decision)
-        self._settle(line, row, task, trip, decision)
+        self._judge(line, trip, decisions[0])
+        for piece, decision in zip(pieces, decisions, strict=True):
+            doubted = in_doubt and piece.task.wanted.kind is Kind.COMMAND
+            self._settle(line, piece, trip, outcome.still_in_doubt(decision) if doubted else decision)
         self._table.flush()
 
-    async def _attempt(self, line: Line, row: str, task: Task, trip: Trip, *, in_doubt: bool) -> outcome.Decision:
+    async def _attempt(
+        self, line: Line, pieces: list[Piece], trip: Trip, *, in_doubt: bool
+    ) -> Sequence[outcome.Decision]:
+        """One decision per piece; `pieces` begins with one, and those that go in the same call are added to it."""
         try:
-            if task.wanted.kind is Kind.FETCH:
-                return await self._fetch(line, task, trip)
-            return await self._push(line, row, task, trip, in_doubt=in_doubt)
+            if pieces[0].task.wanted.kind is Kind.FETCH:
+                return [await self._fetch(line, pieces[0].task, trip)]
+            return await self._push(line, pieces, trip, in_doubt=in_doubt)
         except SluiceError as error:
-            return self._decide(task, trip, error)
+            return [self._decide(piece.task, trip, error) for piece in pieces]
         except Exception as error:
-            log.exception("an attempt failed inside Sluice or a connector", account=line.reference, row=row)
-            return self._decide(task, trip, error)
+            names = [piece.row for piece in pieces]
+            log.exception("an attempt failed inside Sluice or a connector", account=line.reference, rows=names)
+            return [self._decide(piece.task, trip, error) for piece in pieces]
 
-    async def _push(self, line: Line, row: str, task: Task, trip: Trip, *, in_doubt: bool) -> outcome.Decision:
-        destination, wanted = self._setup.destination, task.wanted
+    async def _push(self, line: Line, pieces: list[Piece], trip: Trip, *, in_doubt: bool) -> Sequence[outcome.Decision]:
+        destination, wanted = self._setup.destination, pieces[0].task.wanted
         expired = wanted.expired(self._now())
         if expired and not (in_doubt and wanted.kind is Kind.COMMAND):
-            return outcome.Dead(outcome.EXPIRED, _too_late(wanted, in_doubt=in_doubt))
+            return [outcome.Dead(outcome.EXPIRED, _too_late(wanted, in_doubt=in_doubt))]
         write = as_write(self._setup.codec, wanted, links(self._setup.xref, wanted))
         if not destination.supports(write.type, write.op):
             what = f"{write.op.name.lower()} of {write.type}"
             raise Skip(f"{self._setup.platform.name} has no {what}", reason="unsupported")
-        intent = self._table.intent(line.reference, row)
+        intent = self._table.intent(line.reference, pieces[0].row)
         operation = operations.of(destination, write.type, write.op, command=wanted.kind is Kind.COMMAND)
         same = intent is not None and intent.op_id == wanted.op_id  # a newer set stands for the one in doubt
         if in_doubt and (same or wanted.kind is Kind.COMMAND):
             match intents.resolution(operation, intent, now=self._now(), expired=expired):
                 case InDoubt.VERIFY if isinstance(destination, Verifier):
-                    return await self._verify(line, trip, write, destination)
+                    return [await self._verify(line, trip, write, destination)]
                 case InDoubt.PERSON | InDoubt.VERIFY:
-                    return outcome.Park(outcome.UNKNOWN_OUTCOME)
-        return await self._write(line, row, task, trip, write)
+                    return [outcome.Park(outcome.UNKNOWN_OUTCOME)]
+        if not in_doubt and isinstance(destination, Batching):
+            joined = self._batches.join(line, pieces, write, destination)
+            if joined:
+                return await self._write_all(line, pieces, trip, [write, *joined], destination)
+        return [await self._write(line, pieces, trip, write)]
 
-    async def _write(self, line: Line, row: str, task: Task, trip: Trip, write: Write) -> outcome.Decision:
-        sent = 0
-
-        async def intend(request: Request) -> None:
-            nonlocal sent
-            await self._intend(line, row, task, request, sent)
-            sent += 1
-
-        intent = self._table.intent(line.reference, row)
-        frozen = intent.frozen if intent is not None and intent.op_id == task.wanted.op_id else ()
+    async def _write(self, line: Line, pieces: Sequence[Piece], trip: Trip, write: Write) -> outcome.Decision:
+        (piece,) = pieces
+        intent = self._table.intent(line.reference, piece.row)
+        frozen = intent.frozen if intent is not None and intent.op_id == piece.task.wanted.op_id else ()
         flow = intents.as_first_sent(self._setup.destination.write(line.account, write), frozen)
-        written: Written = await self._driver.run(line, flow, trip, intend)
+        written: Written = await self._driver.run(line, flow, trip, self._intending(line, pieces))
         return outcome.Done(written)
 
-    async def _intend(self, line: Line, row: str, task: Task, request: Request, nth: int) -> None:
-        """Commit the intent; commit it again when so much time passed that the request would leave too late."""
+    async def _write_all(
+        self, line: Line, pieces: Sequence[Piece], trip: Trip, writes: Sequence[Write], destination: Batching
+    ) -> Sequence[outcome.Decision]:
+        """Several sets in one call, each with an intent, an outcome and a place in the ledger of its own."""
+        flow = destination.write_all(line.account, writes)
+        results: Sequence[Written | SluiceError] = await self._driver.run(
+            line, flow, trip, self._intending(line, pieces)
+        )
+        return [
+            self._decide(piece.task, trip, result) if isinstance(result, SluiceError) else outcome.Done(result)
+            for piece, result in zip(pieces, results, strict=True)
+        ]
+
+    def _intending(self, line: Line, pieces: Sequence[Piece]) -> BeforeWrite:
+        numbers = count()
+
+        async def intend(request: Request) -> None:
+            await self._intend(line, pieces, request, next(numbers))
+
+        return intend
+
+    async def _intend(self, line: Line, pieces: Sequence[Piece], request: Request, nth: int) -> None:
+        """Commit the intents; commit them again when so much time passed that the request would leave too late."""
         while True:
-            sent_at, known = self._now(), self._table.intent(line.reference, row)
-            intent = intents.intend(known, task.wanted, request, nth, epoch=self._reads.epoch, now=sent_at)
-            self._table.intend(line.reference, row, intent)
+            sent_at = self._now()
+            for row, task in pieces:
+                known = self._table.intent(line.reference, row)
+                intent = intents.intend(known, task.wanted, request, nth, epoch=self._reads.epoch, now=sent_at)
+                self._table.intend(line.reference, row, intent)
             await self._shard.commit()
             if self._now() - sent_at <= self._setup.settings.intent_age:
                 return
@@ -141,8 +172,8 @@ class Attempts:
         attempt = outcome.Attempt(kind, self._now(), task.attempts, jitter, trip.wrote, trip.carried)
         return outcome.decide(error, attempt, self._limits)
 
-    def _settle(self, line: Line, row: str, task: Task, trip: Trip, decision: outcome.Decision) -> None:
-        account, table = line.reference, self._table
+    def _settle(self, line: Line, piece: Piece, trip: Trip, decision: outcome.Decision) -> None:
+        account, table, (row, task) = line.reference, self._table, piece
         match decision:
             case outcome.Done(written):
                 self._reads.emit_written(line, written, trip)

@@ -86,6 +86,11 @@ class Line:
         self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due, endpoint_class(key, share)))
         self.notify()
 
+    def withdraw(self, key: str) -> None:
+        """A piece of work is done together with another one and needs no place of its own."""
+        self.schedule.remove(key)
+        self._due.pop(key, None)
+
     def notify(self) -> None:
         """Something changed that may let work start."""
         self._changed.set()

@@ -98,7 +98,7 @@ def _named(error: Exception) -> str:
 
 
 def _paced(name: str, numbers: Mapping[str, float], call: Call) -> Record:
-    """One bucket of Pacer.snapshot as Pace of api_call.avsc. In further buckets a request counts as it says, else one."""
+    """One bucket of Pacer.snapshot as Pace of api_call.avsc. In further buckets a request that says nothing is one."""
     further = call.request.charges.get(name, 1.0) if call.cost > 0.0 else 0.0
     return {
         "name": name,

@@ -60,7 +60,7 @@ class Reads:
         """What a write's replies said of the record. A write has no place in the order of reads but its end."""
         if written.observed:
             sequence = self.next_sequence()
-            self.emit(line, Channel.FETCH, written.observed, trip, sequence, answer=not written.no_op)
+            self.emit(line, Channel.FETCH, written.observed, trip, sequence, answer=written.holds or not written.no_op)
 
     def emit_changed(
         self,

@@ -3,9 +3,13 @@ within what they may add to the load of an account."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from connectors.kit import backoff
 from connectors.kit.backoff import RetryBudget
-from streams.core.desired import NEVER, Status, Task
+from connectors.kit.operations import Batching
+from streams.core.desired import NEVER, Kind, Status, Task
 from streams.core.outcome import UNLINKED
 from streams.courier.line import Line
 from streams.courier.setup import Setup
@@ -26,6 +30,8 @@ class Turns:
         self._tried: dict[tuple[str, str], Remote] = {}
         self._budgets: dict[str, RetryBudget] = {}
         self._waiting: dict[tuple[str, str], set[str]] = {}  # (account, entity) -> rows
+        self._batching = isinstance(setup.destination, Batching)
+        self._fresh: dict[tuple[str, str], dict[str, float]] = {}  # (account, share) -> due by row, never tried yet
 
     def schedule(self, line: Line, row: str, task: Task) -> None:
         """Put a row where its status says it belongs; what expires is looked at then."""
@@ -38,6 +44,7 @@ class Turns:
     def must_wait(self, line: Line, row: str, task: Task) -> bool:
         """Whether it is not this row's turn; it is scheduled again for when it may be."""
         now = self._setup.waiter.now()
+        self._fresh.get((line.reference, share_of(task)), {}).pop(row, None)
         if self._table.waits_for(line.reference, task):
             self._waiting.setdefault((line.reference, task.wanted.subject), set()).add(row)
             return True
@@ -83,8 +90,21 @@ class Turns:
         self._offer(line, row, task, now + backoff.delay(attempts, self._setup.random(), limits.base, limits.cap))
         return True
 
+    def companions(self, line: Line, task: Task, most: int) -> Iterator[tuple[str, Task]]:
+        """Rows like this one that could begin as well: of the same flow, waiting for the first time. At most so many
+        are looked at. One that is taken is to be withdrawn from the line's schedule."""
+        known, now = self._fresh.get((line.reference, share_of(task)), {}), self._setup.waiter.now()
+        for row, due in list(islice(known.items(), most)):
+            other = self._table.get(line.reference, row)
+            if other is None or row not in line.schedule or other.status is not Status.READY or other.attempts:
+                del known[row]
+            elif due <= now and not (other.wanted.expired(now) or self._table.waits_for(line.reference, other)):
+                yield row, other
+
     def _offer(self, line: Line, row: str, task: Task, due: float) -> None:
         line.offer(row, lane_of(task), share_of(task), due)
+        if self._batching and task.wanted.kind is Kind.SET and not task.attempts:
+            self._fresh.setdefault((line.reference, share_of(task)), {})[row] = due
 
 
 def share_of(task: Task) -> str:

@@ -20,12 +20,13 @@ from streams.core.entity import EMPTY, NOTHING, Entity
 from streams.core.layers import ALL, Layer, Layers
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.massdelete import Window, admit
-from streams.core.resolve import Observation, Outcome, Resolution, does_not_stick, resolve, to_push
+from streams.core.policy import OnDelete, OnDrift
+from streams.core.resolve import GONE, Observation, Outcome, Resolution, does_not_stick, resolve, to_delete, to_push
 from streams.core.stock import NEVER, Guard
-from streams.resolver import graves, guarding
+from streams.resolver import graves, guarding, moving
 from streams.resolver.fetches import TIE, fetch
 from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
-from streams.resolver.outputs import Source, decision, push
+from streams.resolver.outputs import Source, Times, decision, push
 from streams.resolver.refold import Refolded, Refolder
 from streams.resolver.routes import Route, Routes
 from streams.shard.api import Incoming, Shard
@@ -110,7 +111,7 @@ class Decider:
         packed = entity.pack()
         shard.rows.put(b"E" + key, packed)
         moved = entity.winner != before.winner
-        if _is_told(verdict, entity, groups, fact, always=moved or bool(asked)):
+        if asked or _is_told(verdict, entity, groups, fact, always=moved):
             source = Source(topic, shard.number, record.offset, fact[:16], said.account)
             self._tell(shard, code, key, verdict._replace(entity=entity), source, asked, groups)
         return verdict.outcome, packed
@@ -204,16 +205,18 @@ class Decider:
     ) -> tuple[Entity, list[bytes]]:
         merging, found = self._routes.merging[code], self._routes.routes(_tenant(key), code)
         if merged.value is None or not found:
-            return merged.verdict.entity, []
-        entity, asked = self._merger.to_push(merging, merged, {account for route in found for account in route.to})
+            return self._route_gone(shard, found, key, merged.verdict.entity, fact)
+        sets = [route for route in found if not route.is_command]
+        entity, asked = self._merger.to_push(merging, merged, {account for route in sets for account in route.to})
         if asked and not changed:
             entity = entity._replace(golden_version=entity.golden_version + 1)
-        for route in found:
+        for route in sets:
             for account in asked:
                 if account in route.to:
                     wanted = guarding.Wanted(entity.fingerprint, merged.value)
                     self._push(shard, route, account, key, entity, wanted, fact, told=False)
-        return entity, asked
+        held = moving.Winner(self._codec, merged.value, merged.golden)
+        return entity, asked + self._command(shard, found, key, entity, held, fact)
 
     # -- reservations
 
@@ -235,18 +238,22 @@ class Decider:
     # -- flows
 
     def _route(
-        self, shard: Shard, code: int, key: bytes, entity: Entity, fact: bytes, *, changed: bool
+        self, shard: Shard, code: int, key: bytes, entity: Entity, fact: bytes, *, changed: bool, anew: bool = False
     ) -> tuple[Entity, list[bytes]]:
-        """Ask the accounts of the type's flows to hold the winner. A repair of a drift is a new golden version, or the
-        destination would take it for what it has already applied."""
+        """Ask the accounts of the type's flows to hold the winner, and give the commands that are due. A repair of a
+        drift is a new golden version, or the destination would take it for what it has already applied. `anew`: the
+        flows are new, so what an account holds is no drift yet."""
         if code not in self._routes.routed_types:
             return entity, []
-        value = shard.rows.get(_value_key(key, entity.winner))
+        found = self._routes.routes(_tenant(key), code)
+        if entity.fingerprint == NOTHING:
+            return self._route_gone(shard, found, key, entity, fact)
+        held = moving.Winner(self._codec, shard.rows.get(_value_key(key, entity.winner)))
         everybody: list[bytes] = []
-        for route in self._routes.routes(_tenant(key), code):
-            wanted = self._wanted(shard, route, key, entity, value)
+        for route in found:
+            wanted = self._wanted(shard, route, key, entity, held)
             after, asked = to_push(entity, {account: one.content for account, one in wanted.items()})
-            if not asked:
+            if not asked or not (changed or anew or route.flow.on_drift is OnDrift.REPAIR):
                 continue
             if not changed and not everybody:
                 after = after._replace(golden_version=after.golden_version + 1)
@@ -254,35 +261,83 @@ class Decider:
             everybody += asked
             for account in asked:
                 self._push(shard, route, account, key, entity, wanted[account], fact, told=True)
+        return entity, everybody + self._command(shard, found, key, entity, held, fact)
+
+    def _route_gone(
+        self, shard: Shard, found: Sequence[Route], key: bytes, entity: Entity, fact: bytes
+    ) -> tuple[Entity, list[bytes]]:
+        """Ask accounts to delete what the winner has deleted, where their flow says so."""
+        everybody: list[bytes] = []
+        for route in (one for one in found if one.flow.deletes is OnDelete.DELETE and one.takes(entity.winner)):
+            entity, asked = to_delete(entity, route.to)
+            everybody += asked
+            for account in asked:
+                self._push(shard, route, account, key, entity, guarding.Wanted(GONE, b""), fact, told=True)
         return entity, everybody
 
     def _wanted(
-        self, shard: Shard, route: Route, key: bytes, entity: Entity, value: bytes | None
+        self, shard: Shard, route: Route, key: bytes, entity: Entity, held: moving.Winner
     ) -> Mapping[bytes, guarding.Wanted]:
-        """What each account of a flow is to hold."""
+        """What each account of a flow of sets is to hold."""
         winner = entity.of(entity.winner)
-        if value is None or winner is None:
+        if route.is_command or winner is None or not route.takes(entity.winner):
             return {}
-        guard = route.flow.guard
-        if guard is None:
-            return guarding.plain(entity.fingerprint, value, route.to)
         try:
-            guarding.forget_shipped(shard.rows, key, winner.corrected, self._lag)
-            return guarding.guarded(shard.rows, self._codec, guard, key, value, winner, route.to)
+            if not held.meets(route):
+                return {}
+            return moving.wanted(shard.rows, self._codec, route, key, entity, held, winner, self._lag)
         except CodecError as error:
             raise Unfit("undecodable", f"{key.decode()}: {error}") from error
 
+    def _command(
+        self, shard: Shard, found: Sequence[Route], key: bytes, entity: Entity, held: moving.Winner, fact: bytes
+    ) -> list[bytes]:
+        """Give the commands that are due, each once for ever. Returns the accounts that got one."""
+        accounts: list[bytes] = []
+        for route in (one for one in found if one.is_command and one.takes(entity.winner)):
+            try:
+                members = moving.due(shard.rows, route, key, entity, held)
+            except CodecError as error:
+                raise Unfit("undecodable", f"{key.decode()}: {error}") from error
+            for member in members:
+                wanted = guarding.Wanted(entity.fingerprint, held.value or b"")
+                operation_id = moving.give(shard.rows, route, key, member)
+                self._push(shard, route, member.hash, key, entity, wanted, fact, told=False, operation_id=operation_id)
+                accounts.append(member.hash)
+        return accounts
+
     def _push(
         self, shard: Shard, route: Route, account: bytes, key: bytes, entity: Entity, wanted: guarding.Wanted,
-        fact: bytes, *, told: bool,
+        fact: bytes, *, told: bool, operation_id: str | None = None,
     ) -> None:  # fmt: skip
         """`told`: the task says which contents it may overwrite. Those of merged records are not comparable."""
         now, member = self._now(), route.to[account]
         policy = self._routes.policies[route.flow.entity.code] if told else None
-        task = push(member, route, key, entity, wanted, now, _U64.unpack_from(fact, 61)[0], policy)
+        times = Times(now, _U64.unpack_from(fact, 61)[0], _U64.unpack_from(fact, 45)[0])
+        task = push(member, route, key, entity, wanted, times, policy, operation_id)
         topic, partition, task_key = task.place(self._profile)
         shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
         self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)
+
+    # -- other flows
+
+    def move(self, shard: Shard, code: int, key: bytes, row: bytes) -> bool:
+        """Move a stored entity by the flows as they are now. Returns whether anybody was asked for anything."""
+        entity = Entity.unpack(row)
+        values = {c.account: shard.rows.get(_value_key(key, c.account)) for c in entity.contributions}
+        kept = {account: value for account, value in values.items() if value is not None}
+        merged = self._refolder.refold(code, entity, kept).merged
+        winner = entity.of(entity.winner)
+        fact = self._fact_anew(code, winner.corrected if winner else 0)
+        if merged is not None:
+            after, asked = self._route_merged(shard, code, key, merged, fact, changed=False)
+        else:
+            after, asked = self._route(shard, code, key, entity, fact, changed=False, anew=True)
+        if asked:
+            shard.rows.put(b"E" + key, after.pack())
+            verdict = Resolution(after, Outcome.UNCHANGED, "flows_revision")
+            self._tell(shard, code, key, verdict, Source("", shard.number, -1, b"", b""), asked, ())
+        return bool(asked)
 
     # -- other policies
 
@@ -311,7 +366,7 @@ class Decider:
         entity, asked = folded.verdict.entity, list[bytes]()
         winner, changed = entity.of(entity.winner), entity.golden_version != folded.before.golden_version
         time = winner.corrected if winner else 0
-        fact = bytes(45) + _U64.pack(time) + bytes(8) + _U64.pack(self._now()) + bytes((headers.FORMAT, code, 0, 0))
+        fact = self._fact_anew(code, time)
         self._states[code][key] = folded.value
         with suppress(Unfit):  # a value that cannot be read asks nobody
             if folded.merged is not None:
@@ -325,6 +380,10 @@ class Decider:
             nowhere = Source("", shard.number, -1, b"", b"")
             self._tell(shard, code, key, verdict, nowhere, asked, folded.groups)
         return replace(folded, verdict=verdict)
+
+    def _fact_anew(self, code: int, time: int) -> bytes:
+        """Takes the place of an event's facts where none is the reason. `time`: of the winner, microseconds UTC."""
+        return bytes(45) + _U64.pack(time) + bytes(8) + _U64.pack(self._now()) + bytes((headers.FORMAT, code, 0, 0))
 
     # -- decisions
 

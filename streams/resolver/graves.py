@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from streams.core.entity import NOTHING, Entity
+from streams.resolver.moving import GIVEN
 from streams.shard.api import Rows
 
 DAY_MICROS = 86_400_000_000
@@ -40,6 +41,7 @@ def _forget(rows: Rows, key: bytes, before: int) -> None:
     entity = Entity.unpack(row)
     if entity.fingerprint == NOTHING and all(c.corrected < before for c in entity.contributions):
         rows.delete(b"E" + key)
+        rows.delete(GIVEN + key)
         for contribution in entity.contributions:
             rows.delete(b"V" + key + contribution.account)
 

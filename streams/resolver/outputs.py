@@ -11,7 +11,7 @@ from schemas.entities import EntityType, Lane, Op
 from schemas.headers import Version
 from schemas.topics import Profile
 from streams.core.entity import NOTHING, Contribution, Entity
-from streams.core.policy import Policy, PolicyKind
+from streams.core.policy import Flow, OnDrift, Policy, PolicyKind
 from streams.core.resolve import Resolution, does_not_stick
 from streams.resolver.guarding import Wanted
 from streams.resolver.merging import GroupWinner
@@ -66,6 +66,7 @@ def decision(
         ],
         "ambiguous": [_name(routes, c.account) for c in entity.contributions if c.ambiguous],
         "stuck": [_name(routes, c.account) for c in entity.contributions if does_not_stick(c)],
+        "drifted": _drifted(routes, kind, key.split(b"|", 1)[0].decode(), entity),
     }
 
 
@@ -107,18 +108,27 @@ class Push:
         return topic, partition, f"{self.member.account}|{self.record['golden_key']}".encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of a push, microseconds UTC: of its decision, and when what made it necessary was received and happened."""
+
+    decided: int
+    received: int
+    happened: int
+
+
 def push(
     member: Member,
     route: Route,
     key: bytes,
     entity: Entity,
     wanted: Wanted,
-    now: int,
-    origin: int,
+    times: Times,
     policy: Policy | None,
+    operation_id: str | None = None,
 ) -> Push:
-    """Ask an account to hold the winner. `origin`: when what made it necessary was received; `policy`: None when the
-    task cannot say which contents it may overwrite."""
+    """Ask an account to hold the winner, or give it a command. `policy`: None when the task cannot say which contents
+    it may overwrite; `operation_id`: of a command."""
     flow = route.flow
     held = entity.of(member.hash)
     return Push(
@@ -138,8 +148,37 @@ def push(
             "fingerprint": wanted.content,
             "expected": held.expected if held and policy and policy.kind is PolicyKind.LWW else None,
             "record": wanted.value,
-            "operation_id": None,
-            "wanted_at": now,
-            "origin_at": origin,
+            "operation_id": operation_id,
+            "expires_at": _expires_at(flow, entity, times),
+            "wanted_at": times.decided,
+            "origin_at": times.received,
         },
     )
+
+
+def _expires_at(flow: Flow, entity: Entity, times: Times) -> int | None:
+    """A flow's task ages from the change at its source; from what made it necessary, where that came later."""
+    if flow.max_age is None:
+        return None
+    winner = entity.of(entity.winner)
+    since = max(times.happened, winner.corrected if winner else 0)
+    return since + int(flow.max_age * 1_000_000)
+
+
+def _drifted(routes: Routes, kind: EntityType, tenant: str, entity: Entity) -> list[str]:
+    """Accounts that hold something else than flows gave them, where these do not repair that but report it."""
+    if entity.fingerprint == NOTHING:
+        return []
+    watched = [
+        route
+        for route in routes.routes(tenant, kind.code)
+        if route.flow.on_drift is OnDrift.REPORT and route.takes(entity.winner)
+    ]
+    return [
+        _name(routes, c.account)
+        for c in entity.contributions
+        if any(c.account in route.to for route in watched)
+        and c.op is Op.UPSERT
+        and c.account != entity.winner
+        and entity.fingerprint not in (c.fingerprint, c.pushed)
+    ]

@@ -27,6 +27,7 @@ from streams.resolver.refolding import Refolding
 from streams.resolver.releasing import Releasing
 from streams.resolver.routes import Routes
 from streams.resolver.shortway import Tallies, forwards, kinds
+from streams.resolver.sweeping import Sweeping
 from streams.runtime.brakes import Brakes
 from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.shard.api import Incoming, Shard
@@ -68,6 +69,7 @@ class Resolver:
         self._grave_days = routes.rules.grave_days
         self._simple = self._all_simple = dict(kinds(routes, self._latest))
         self._refolding: Refolding | None = None
+        self._sweeping: Sweeping | None = None
         self._decider = self._new_decider()
 
     def _new_decider(self) -> Decider:
@@ -93,11 +95,13 @@ class Resolver:
             if key[9] in self._routes.orderings:
                 releasing.reorder.set_watermark(key[1:], self._routes.streams[key[1:]], _U64.unpack(value)[0])
         self._refolding = Refolding(self._routes, shard)
+        self._sweeping = Sweeping(self._routes.rules, shard)
         self._refold(shard)
 
     def _refold(self, shard: Shard) -> None:
         """Policies have changed: fold some more entities anew. Of their types events go the long way meanwhile."""
         if self._refolding is None:
+            self._sweep(shard)
             return
         self._decider.stale = stale = self._refolding.codes
         self._simple = {known: kind for known, kind in self._all_simple.items() if known[1] not in stale}
@@ -105,6 +109,14 @@ class Resolver:
             self._refolding = None
             self._decider.stale, self._simple = frozenset(), self._all_simple
         self._hand_over(shard)
+        self._tallies.flush(shard.rows, self._measures.counted)
+
+    def _sweep(self, shard: Shard) -> None:
+        """Flows have changed: move some more stored entities by them."""
+        if self._sweeping is None:
+            return
+        if self._sweeping.step(shard, self._decider, self._monotonic):
+            self._sweeping = None
         self._tallies.flush(shard.rows, self._measures.counted)
 
     def close(self, shard: Shard) -> None:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from connectors.kit import golden
 from schemas import codec, identity
 from schemas.entities import EntityType
 from streams.core.layers import bits
-from streams.core.policy import DeleteRule, FieldGroup, Flow, Ordering, Policy, PolicyKind, Rules
+from streams.core.policy import DeleteRule, FieldGroup, Flow, Ordering, Policy, PolicyKind, Rules, TaskKind
 from streams.core.resolve import UNRANKED, Standing
 from streams.resolver.merging import META, Group, Merging
 
@@ -38,10 +39,31 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One flow within one tenant: the accounts it may ask."""
+    """One flow within one tenant: the accounts it may ask (all of the tenant's, where the entity names the one), and
+    those whose word it moves; None for any."""
 
     flow: Flow
     to: Mapping[bytes, Member]
+    sources: frozenset[bytes] | None = None
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it gives work instead of keeping accounts in step."""
+        return self.flow.kind is TaskKind.COMMAND
+
+    def takes(self, winner: bytes) -> bool:
+        """Whether it moves what this account (a hash) says."""
+        return self.sources is None or winner in self.sources
+
+    def destinations(self, golden_id: str) -> list[Member]:
+        """Who gets its commands about an entity; nobody where the origin is no account of this configuration."""
+        if not self.flow.to_origin:
+            return list(self.to.values())
+        try:
+            origin, _ = golden.placed_at(golden_id)
+        except identity.InvalidKey:
+            return []
+        return [member for member in self.to.values() if member.account == origin]
 
 
 class Streams(dict[bytes, Ordering]):
@@ -67,6 +89,7 @@ class Routes:
     standings: dict[int, dict[bytes, Standing]] = field(default_factory=dict)
     _routes: dict[tuple[str, int], list[Route]] = field(default_factory=dict)
     routed_types: frozenset[int] = frozenset()
+    commanded_types: frozenset[int] = frozenset()  # types of which one account's word may start a command
     kept_types: frozenset[int] = frozenset()  # types of which every account's value is kept
     merging: dict[int, Merging] = field(default_factory=dict)
     _labels: dict[bytes, str] = field(default_factory=dict)
@@ -96,12 +119,18 @@ def routes(rules: Rules, members: Iterable[Member]) -> Routes:
     table.streams = _streams(rules, known)
     for flow in rules.flows:
         for tenant in {member.tenant for member in known.values()}:
-            to = {h: m for h, m in known.items() if m.tenant == tenant and m.account in flow.to}
-            table._routes.setdefault((tenant, flow.entity.code), []).append(Route(flow, to))
+            table._routes.setdefault((tenant, flow.entity.code), []).append(_route(flow, tenant, known))
     table.routed_types = frozenset(code for _, code in table._routes)
+    table.commanded_types = frozenset(flow.entity.code for flow in rules.flows if flow.kind is TaskKind.COMMAND)
     table.merging = {kind.code: _merging(rules, kind, table) for kind in EntityType if rules.policy(kind).merges}
     table.kept_types = table.routed_types | table.merging.keys() | _contested(rules, known.values())
     return table
+
+
+def _route(flow: Flow, tenant: str, known: Mapping[bytes, Member]) -> Route:
+    mine = {h: m for h, m in known.items() if m.tenant == tenant}
+    to = {h: m for h, m in mine.items() if flow.to_origin or m.account in flow.to}
+    return Route(flow, to, frozenset(h for h, m in mine.items() if m.account in flow.source) if flow.source else None)
 
 
 def _streams(rules: Rules, members: Mapping[bytes, Member]) -> Streams:
@@ -133,7 +162,9 @@ def _merging(rules: Rules, kind: EntityType, table: Routes) -> Merging:
         for rule in policy.groups
     ]
     routed: dict[bytes, frozenset[str]] = {}
-    for route in (one for found in table._routes.values() for one in found if one.flow.entity is kind):
+    for route in (
+        one for found in table._routes.values() for one in found if one.flow.entity is kind and not one.is_command
+    ):
         for account in route.to:
             routed[account] = routed.get(account, frozenset()) | frozenset(route.flow.fields)
     return Merging(kind, policy, table.standings[kind.code], groups, places, routed)

@@ -66,7 +66,7 @@ def kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> It
     """The kinds of events that may go the short way, by those four bytes of their header. It takes whole records only,
     of types that are neither put together from parts nor counted against a stock."""
     for code, ordering in routes.orderings.items():
-        if code in routes.merging or code == EntityType.RESERVATION.code:
+        if code in routes.merging or code in routes.commanded_types or code == EntityType.RESERVATION.code:
             continue
         kind = Kind(code in routes.kept_types, ordering.mode, latest[code])
         for channel in range(_CHANNELS):

@@ -5,27 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
 from connectors.kit.settings import resolve
-from schemas.entities import EntityType, Lane
 from streams.core.massdelete import Brake
-from streams.core.policy import Flow, Rules, TaskKind
-from streams.core.stock import Guard
+from streams.core.policy import Rules
+from streams.runtime import flows as flows_file
 from streams.runtime import policies as policies_file
 from streams.runtime.document import Document, Node
+from streams.runtime.flows import FLOWS, FlowReader, Flows, Supports
 from streams.runtime.policies import ORDERING, Policies, PolicyReader
 
-Supports = Callable[[str, EntityType], bool]
 Check = Callable[[Account], None]
 
 _ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets"}
-_TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", "flows"}
-_NO_BUSINESS = {"meta", "extra"}  # fields of every record that no flow writes
+_TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", FLOWS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,13 @@ def load(
     check: Check | None = None,
     policies: Path | None = None,
     inline: bool = True,
+    flows: Path | None = None,
+    inline_flows: bool = True,
 ) -> Config:
-    """Read and check the whole file. `supports(platform, type)` says whether a destination can write a type.
-    `policies`: the file of the policies, as in SLUICE_POLICIES_FILE; by default policies.yaml beside `path`, if it is
-    there. Without `inline` the policies that stand in the configuration file count for nothing beside it.
+    """Read and check the whole file. `supports(platform, type, op)` says whether a destination can write a type.
+    `policies`, `flows`: the files of policies and flows, as in SLUICE_POLICIES_FILE and SLUICE_FLOWS_FILE; by default
+    policies.yaml and flows.yaml beside `path`, if they are there. Without `inline` (`inline_flows`) the policies (the
+    flows) that stand in the configuration file count for nothing beside it.
 
     Raises Misconfigured with every problem found, one per line, each with line and path in the file, what is wrong
     and what is allowed. Secrets are read from where they are referenced: those of accounts at the platforms
@@ -59,8 +59,16 @@ def load(
     readable = frozenset((platforms if secrets_of is None else secrets_of) if with_secrets else ())
     environ = os.environ if environ is None else environ
     return _Reader(Document(path), platforms, supports, environ, readable, check).read(
-        policies or policies_file.beside(path), inline=inline
+        _Part(policies or policies_file.beside(path), inline), _Part(flows or flows_file.beside(path), inline_flows)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part that may stand in a file of its own; with `inline` it must not stand in the configuration file as well."""
+
+    path: Path | None
+    inline: bool
 
 
 class _Reader:
@@ -81,49 +89,64 @@ class _Reader:
         self._check = check
         self._accounts: dict[tuple[str, str], Account] = {}
         self._policies = PolicyReader(document, ())
+        self._others: list[Document] = []
 
-    def read(self, policies: Path | None, *, inline: bool) -> Config:
-        """`policies`: a file of their own."""
-        own = policies_file.document(policies) if policies else None
+    def read(self, policies: _Part, flows: _Part) -> Config:
+        """The whole configuration."""
         top = self._doc.mapping(self._doc.root, _TOP, required=["tenants"])
         if "tenants" in top:
             self._tenants(top["tenants"])
-        names = {account for _, account in self._accounts}
-        self._policies = PolicyReader(self._doc, names)
-        read = (
-            self._of_file(PolicyReader(own, names), policies, top, inline=inline)
-            if own and policies
-            else (self._of_part(top))
-        )
+        self._policies = PolicyReader(self._doc, {account for _, account in self._accounts})
+        read = self._of_file(policies.path, top, inline=policies.inline) if policies.path else self._of_part(top)
+        moved = self._flows(flows, top, read)
         rules = Rules(
             revision=read.revision,
             policies=read.policies,
             ordering=read.ordering,
-            flows=self._flows(top["flows"]) if "flows" in top else (),
+            flows=moved.flows,
+            flows_revision=moved.revision,
             max_future_skew=self._doc.number(top["max_future_skew"], 0.0) if "max_future_skew" in top else 300.0,
             mass_delete=self._brake(top["mass_delete"]) if "mass_delete" in top else Brake(),
             grave_days=self._doc.integer(top["grave_days"], 1) if "grave_days" in top else 100,
         )
-        self._doc.problems += own.problems if own else []
+        self._doc.problems += [problem for own in self._others for problem in own.problems]
         self._doc.finish()
         return Config(self._accounts, rules)
+
+    def _other(self, own: Document) -> Document:
+        """A file beside, whose problems are told behind those of this one."""
+        self._others.append(own)
+        return own
 
     def _of_part(self, top: Mapping[str, Node]) -> Policies:
         ordering = self._policies.orderings(top[ORDERING]) if ORDERING in top else {}
         return self._policies.part(top["policies"], ordering) if "policies" in top else Policies(ordering=ordering)
 
-    def _of_file(self, own: PolicyReader, path: Path, top: Mapping[str, Node], *, inline: bool) -> Policies:
-        found = own.file()
+    def _of_file(self, path: Path, top: Mapping[str, Node], *, inline: bool) -> Policies:
+        own = self._other(policies_file.document(path))
+        found = PolicyReader(own, {account for _, account in self._accounts}).file()
         said_there = ["policies", *([ORDERING] if found.ordering else [])]
         for part in (part for part in said_there if inline and part in top):
-            self._doc.problem(
-                top[part],
-                f"stands in {path} too; remove this part, or that file (what SLUICE_POLICIES_FILE names, else "
-                f"{policies_file.FILE} beside this one)",
-            )
+            self._twice(top[part], path, "SLUICE_POLICIES_FILE", policies_file.FILE)
         if found.ordering or ORDERING not in top:
             return found
         return replace(found, ordering=self._policies.orderings(top[ORDERING]))
+
+    def _flows(self, part: _Part, top: Mapping[str, Node], policies: Policies) -> Flows:
+        if part.path is None:
+            reader = FlowReader(self._doc, self._accounts, self._supports, policies.policies)
+            return reader.part(top[FLOWS]) if FLOWS in top else Flows()
+        if part.inline and FLOWS in top:
+            self._twice(top[FLOWS], part.path, "SLUICE_FLOWS_FILE", flows_file.FILE)
+        own = self._other(flows_file.document(part.path))
+        return FlowReader(own, self._accounts, self._supports, policies.policies).file()
+
+    def _twice(self, node: Node, path: Path, variable: str, name: str) -> None:
+        self._doc.problem(
+            node,
+            f"stands in {path} too; remove this part, or that file (what {variable} names, else {name} beside this "
+            "one)",
+        )
 
     # ------------------------------------------------------------------------------------------- accounts
 
@@ -200,47 +223,3 @@ class _Reader:
         keys = self._doc.mapping(node, {"most", "within"})
         most = self._doc.integer(keys["most"], 0) if "most" in keys else Brake().most
         return Brake(most, self._doc.number(keys["within"], 1.0) if "within" in keys else Brake().within)
-
-    def _flows(self, node: Node) -> tuple[Flow, ...]:
-        flows = [self._flow(name, value) for name, value in self._doc.mapping(node).items()]
-        return tuple(flow for flow in flows if flow is not None)
-
-    def _flow(self, name: str, node: Node) -> Flow | None:
-        self._doc.name(name, node)
-        needed = ["entity", "to", "fields"]
-        keys = self._doc.mapping(node, {*needed, "lane", "kind", "guard"}, required=needed)
-        if not set(needed) <= set(keys):
-            return None
-        entity = self._doc.choice(keys["entity"], EntityType)
-        to = self._policies.account_names(keys["to"])
-        lane = self._doc.choice(keys["lane"], Lane) if "lane" in keys else None
-        kind = self._doc.choice(keys["kind"], TaskKind) if "kind" in keys else None
-        if entity is None:
-            return None
-        self._check_supported(keys["to"], entity, to)
-        guard = self._guard(keys["guard"], entity, to) if "guard" in keys else None
-        fields = self._policies.fields(keys["fields"], entity, _NO_BUSINESS)
-        return Flow(name, entity, to, fields, lane or Lane.NORMAL, kind or TaskKind.SET, guard)
-
-    def _guard(self, node: Node, entity: EntityType, to: tuple[str, ...]) -> Guard:
-        """Of a stock flow only: what its channels are not told of the stock."""
-        keys = self._doc.mapping(node, {"safety", "channels", "learns_within"})
-        if entity is not EntityType.INVENTORY_LEVEL:
-            self._doc.problem(node, f"a guard is for flows of inventory_level; this one is of {entity}")
-        channels = self._doc.mapping(keys["channels"], set(to)) if "channels" in keys else {}
-        return Guard(
-            safety=self._units(keys["safety"]) if "safety" in keys else Decimal(0),
-            channels={name: self._units(units) for name, units in channels.items()},
-            learns_within=self._doc.number(keys["learns_within"], 0.0) if "learns_within" in keys else 60.0,
-        )
-
-    def _units(self, node: Node) -> Decimal:
-        return Decimal(str(self._doc.number(node, 0.0)))
-
-    def _check_supported(self, node: Node, entity: EntityType, to: tuple[str, ...]) -> None:
-        if self._supports is None:
-            return
-        for account in self._accounts.values():
-            if account.id in to and account.platform and not self._supports(account.platform, entity):
-                able = ", ".join(kind for kind in EntityType if self._supports(account.platform, kind)) or "nothing"
-                self._doc.problem(node, f"{account.platform} ({account.id}) cannot hold {entity}; allowed: {able}")

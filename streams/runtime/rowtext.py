@@ -21,7 +21,7 @@ from schemas.entities import EntityType
 from schemas.headers import ACCOUNT_SIZE, InvalidHeader, Version
 from schemas.identity import account_hash, join
 from schemas.registry import RegistryError
-from streams.core import courier_rows, layers, ledger, policyrow, stock
+from streams.core import courier_rows, flowrow, layers, ledger, policyrow, stock
 from streams.core.entity import Entity
 from streams.core.massdelete import Window
 from streams.runtime.raw import micros
@@ -162,6 +162,16 @@ def _reservations(key: bytes, value: bytes, names: Names) -> tuple[str, dict[str
     return key[1:].decode(), {"reservations": [_plain(one, names) for one in stock.unpack(value)]}
 
 
+def _flows(key: bytes, value: bytes, names: Names) -> tuple[str, dict[str, Any]]:
+    standing = flowrow.unpack(value)
+    left = {"not_looked_at_yet": sorted(standing.open)} if standing.open else {}
+    return "flows", {"revision": standing.revision, "flows": dict(standing.flows), **left}
+
+
+def _commands(key: bytes, value: bytes, names: Names) -> tuple[str, dict[str, Any]]:
+    return key[1:].decode(), {"given": [f"{flow} to {account}" for flow, account in orjson.loads(value)]}
+
+
 _OF_RESOLVER: Mapping[bytes, tuple[str, Decoder | None]] = {
     b"E": ("entity", _entity_row),
     VALUE: ("value", _value_row),
@@ -173,6 +183,8 @@ _OF_RESOLVER: Mapping[bytes, tuple[str, Decoder | None]] = {
     b"K": ("clock", _clocks),
     b"O": ("reservations", _reservations),
     policyrow.KEY: ("policies", _policies),
+    flowrow.KEY: ("flows", _flows),
+    b"C": ("commands", _commands),
 }
 
 

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         description="Policies, when they stand in a file of their own. Default: policies.yaml beside "
         "SLUICE_CONFIG_FILE, if it is there.",
     )
+    flows_file: Path | None = Field(
+        None,
+        description="Flows, when they stand in a file of their own. Default: flows.yaml beside SLUICE_CONFIG_FILE, if "
+        "it is there.",
+    )
     instance_id: str = Field(
         default_factory=_instance,
         min_length=1,

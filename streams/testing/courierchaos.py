@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ PATIENCE = 120.0  # seconds
 @dataclass(slots=True)
 class Score:
     """What a run came to. `accepted`: sets the shops carried out; `repeated`: those of a version they had already;
+    `batches`: calls that took several of them;
     `commands`: asked for, each of which must have taken effect once; `lost_replies`: requests that were carried out and
     not answered."""
 
@@ -45,6 +47,7 @@ class Score:
     tasks: int = 0
     accepted: int = 0
     repeated: int = 0
+    batches: int = 0
     commands: int = 0
     commands_repeated: int = 0
     commands_lost: int = 0
@@ -143,9 +146,11 @@ def _open(yard: Yard) -> list[str]:
 
 def _verdict(yard: Yard, wishes: Wishes, score: Score) -> Report:
     edits = [edit for name in SHOPS for edit in truth.edits(name, yard.journal(name))]
-    applied = truth.applied(edits)
+    ours = [edit for edit in edits if edit.actor == "api"]
+    applied = [(edit.account, f"{edit.kind} {edit.sku}", int(Decimal(edit.value))) for edit in ours]
     score.tasks = yard.desk.given.total()
     score.accepted, score.repeated = len(applied), len(applied) - len(set(applied))
+    score.batches = len({edit.request_id for edit in ours if edit.request_id.startswith("batch-")})
     score.lost_replies = sum(int(yard.stats(name)["lost_replies"]) for name in yard.accounts)
     book = _book(yard)
     refused = [

@@ -1,4 +1,5 @@
-"""A merchant with two fake shops and every role of Sluice as processes: for the demo, for chaos, for users' runs."""
+"""A merchant with two fake shops, perhaps a warehouse, and every role of Sluice as processes: for the demo, for chaos,
+for users' runs."""
 
 from __future__ import annotations
 
@@ -14,7 +15,6 @@ import orjson
 import psutil
 import yaml
 
-from connectors import catalog
 from schemas.topics import PROFILES
 from streams.runtime.supervise import Supervisor
 from streams.stack import Endpoints
@@ -22,10 +22,12 @@ from streams.stack.ports import free_ports
 from streams.testing.http import get, post
 from streams.testing.prepare import prepare
 
-TENANT, SHOP, BACK_OFFICE = "acme", "shop", "presta"
+TENANT, SHOP, BACK_OFFICE, WAREHOUSE = "acme", "shop", "presta", "warehouse"
+PLATFORMS = {SHOP: "shopify", BACK_OFFICE: "prestashop", WAREHOUSE: "threepl"}
 LOCATION_ID, LOCATION = "655441491", "BER"
 OTHER_LOCATION_ID = "655441492"
 WEBHOOK_SECRET, TOKEN, KEY = "fake-webhook-secret", "shpat_fake", "FAKEPRESTASHOPWEBSERVICEKEY00001"
+WAREHOUSE_SECRET, WAREHOUSE_TOKEN = "fake-warehouse-secret", "fake-warehouse-token"
 READY_TIMEOUT = 60.0  # seconds
 
 
@@ -43,7 +45,8 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large the run is. `lateness` (s) is how long events wait for their order; rates are the shops' quotas."""
+    """How large the run is. `lateness` (s) is how long events wait for their order; rates are the shops' quotas;
+    `warehouse`: paid orders are shipped by one, which then says so."""
 
     skus: int = 200
     lateness: float = 1.0
@@ -54,6 +57,7 @@ class Scale:
     presta_burst: float = 20.0
     vendor_timeout: float = 4.0
     resolvers: int = 1
+    warehouse: bool = False
     seed: int = 1
     faults: Faults = field(default_factory=Faults)
 
@@ -80,11 +84,14 @@ class Merchant:
         self.prefix = prefix
         self.tree = Supervisor(directory / "logs", report=say)
         self._say = say
-        self.ports = dict(zip(("receiver", SHOP, BACK_OFFICE), free_ports(3), strict=True))
+        self.accounts = tuple(PLATFORMS)[: 3 if scale.warehouse else 2]
+        names = ("receiver", *self.accounts)
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
         self.config_file = directory / "sluice.yaml"
         self.resolvers = [f"resolver-{number}" for number in range(scale.resolvers)]
-        self.couriers = [f"courier-{name}" for name in catalog.NAMES]
+        self.platforms = [PLATFORMS[name] for name in self.accounts]
+        self.couriers = [f"courier-{platform}" for platform in self.platforms]
 
     # -- life
 
@@ -126,15 +133,29 @@ class Merchant:
             "bucket": scale.bucket, "restore_rate": scale.restore_rate, "latency": 0.01, "jitter": 0.02,
             "webhook_secret": WEBHOOK_SECRET, "access_token": TOKEN,
         }  # fmt: skip
-        hook = f"{self.urls['receiver']}/webhooks/shopify/{TENANT}/{SHOP}"
-        self._shop(SHOP, "shopify", [*common, "--webhook-url", hook], shopify)
+        self._shop(SHOP, "shopify", [*common, "--webhook-url", self._hook(SHOP)], shopify)
         presta = {
             "rate": scale.presta_rate, "burst": scale.presta_burst, "lost_replies": faults.lost_replies,
             "server_errors": faults.server_errors, "latency": 0.01, "jitter": 0.02, "location": LOCATION, "key": KEY,
         }  # fmt: skip
         self._shop(BACK_OFFICE, "prestashop", common, presta)
-        for name in (SHOP, BACK_OFFICE):
+        if self.scale.warehouse:
+            self._start_warehouse(common)
+        for name in self.accounts:
             _until(partial(self._holds_something, name), f"the fake shop {name!r} does not answer")
+
+    def _start_warehouse(self, common: list[str]) -> None:
+        faults = self.scale.faults
+        warehouse = {
+            "duplicates": faults.duplicates, "disorder": faults.disorder, "disorder_delay": faults.disorder_delay,
+            "lateness": faults.lateness, "lost_replies": faults.lost_replies, "server_errors": faults.server_errors,
+            "latency": 0.01, "jitter": 0.02, "webhook_url": self._hook(WAREHOUSE),
+            "webhook_secret": WAREHOUSE_SECRET, "api_token": WAREHOUSE_TOKEN,
+        }  # fmt: skip
+        self._shop(WAREHOUSE, "threepl", common, warehouse)
+
+    def _hook(self, account: str) -> str:
+        return f"{self.urls['receiver']}/webhooks/{PLATFORMS[account]}/{TENANT}/{account}"
 
     def _shop(self, name: str, platform: str, arguments: list[str], options: dict[str, Any]) -> None:
         pairs = [part for key, value in options.items() for part in ("--set", f"{key}={value}")]
@@ -154,7 +175,7 @@ class Merchant:
         self._role("mapper", ["mapper"])
         for name in self.resolvers:
             self._role(name, ["resolver"])
-        for platform in catalog.NAMES:
+        for platform in self.platforms:
             self._role(f"courier-{platform}", ["courier", "--platform", platform])
 
     def _role(self, name: str, arguments: list[str]) -> None:
@@ -207,7 +228,7 @@ class Merchant:
             "poll_interval": str(scale.poll_interval), "scan_interval": str(scale.poll_interval), "overlap": "10",
             "rate": str(scale.presta_rate * 0.9), "burst": str(scale.presta_burst * 0.5),
         }  # fmt: skip
-        return {
+        whole: dict[str, Any] = {
             "tenants": {
                 TENANT: {
                     "accounts": {
@@ -234,6 +255,29 @@ class Merchant:
                 "price": {"entity": "price", "to": [SHOP, BACK_OFFICE], "fields": ["amount"], "lane": "normal"},
             },
         }  # fmt: skip
+        if scale.warehouse:
+            self._add_warehouse(whole)
+        return whole
+
+    def _add_warehouse(self, config: dict[str, Any]) -> None:
+        config["tenants"][TENANT]["accounts"][WAREHOUSE] = {
+            "platform": "threepl", "base_url": self.urls[WAREHOUSE], "priority": 30,
+            "settings": {
+                "poll_interval": str(self.scale.poll_interval), "poll_overlap": "10", "warehouses": "HAM1=HAM",
+            },
+            "secrets": {"webhook": [f"value:{WAREHOUSE_SECRET}"], "api_token": [f"value:{WAREHOUSE_TOKEN}"]},
+        }  # fmt: skip
+        config["policies"] |= {"order": {"kind": "single"}, "fulfilment": {"kind": "single"}}
+        config["flows"] |= {
+            "orders": {
+                "entity": "order", "kind": "command", "from": [SHOP, BACK_OFFICE], "to": [WAREHOUSE], "lane": "high",
+                "when": {"financial_status": "PAID", "fulfilment_status": "UNFULFILLED", "status": "OPEN"},
+            },
+            "shipments": {
+                "entity": "fulfilment", "kind": "command", "from": [WAREHOUSE], "to": "origin", "lane": "high",
+                "when": {"status": ["SHIPPED", "DELIVERED"]},
+            },
+        }  # fmt: skip
 
     def state(self, name: str) -> dict[str, Any]:
         """What a fake shop holds now; empty when it does not answer."""
@@ -248,12 +292,12 @@ class Merchant:
         return list(get(f"{self.urls[name]}/_fake/journal") or [])
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Every webhook the fake shop sent, with its answers."""
+        """Every webhook the online shop sent, with its answers."""
         return list(get(f"{self.urls[SHOP]}/_fake/deliveries") or [])
 
-    def edit(self, name: str, **values: Any) -> None:
-        """An edit by a person in a shop's admin."""
-        post(f"{self.urls[name]}/_fake/edit", orjson.dumps(values))
+    def edit(self, name: str, **values: Any) -> dict[str, Any]:
+        """An edit by a person in a shop's admin, a back office or a warehouse. Returns ids of what was created."""
+        return dict(post(f"{self.urls[name]}/_fake/edit", orjson.dumps(values)))
 
     def control(self, name: str, **values: Any) -> None:
         """Change a fake shop's options."""

@@ -134,5 +134,5 @@ def decoded(codec: Codec, topic: str, record: Record) -> dict[str, Any]:
         facts = EventFacts.unpack(headers.find(record.headers))
         plain |= {"shard_seq": facts.shard_seq, "late": facts.late, "unchanged": facts.unchanged}
     if value is not None and topics.CATALOGUE[topic].schemas == ("push_task",):
-        plain["value"] = {**value, "record": codec.decode(value["record"])}
+        plain["value"] = {**value, "record": codec.decode(value["record"]) if value["record"] else None}
     return plain

@@ -240,7 +240,7 @@ class TopologyTestDriver:
         return [one["value"] for one in self.read(topics.DECISIONS)]
 
     def pushes(self, account: str) -> list[dict[str, Any]]:
-        """What an account was asked to hold, as in push_task.avsc, with its `record` decoded."""
+        """What an account was asked to hold, as in push_task.avsc, with its `record` decoded; None for a deletion."""
         owner = self._account(account)
         tasks = [one["value"] for make in (topics.push, topics.push_bulk) for one in self.read(make(owner.platform))]
         return [task for task in tasks if (task["tenant"], task["account"]) == (owner.tenant, owner.id)]

@@ -17,7 +17,10 @@ ORDERS = 4.0  # commands per second: they do not coalesce
 
 
 class Wishes:
-    """Tasks at a rate, when `step` is called; remembers what every shop should hold in the end, and every command."""
+    """Tasks at a rate, when `step` is called; remembers what every shop should hold in the end, and every command.
+
+    What is asked for is a number that rises, so that what a shop accepted says how new it was.
+    """
 
     def __init__(self, yard: Yard, seed: int) -> None:
         self._yard = yard
@@ -40,7 +43,7 @@ class Wishes:
         self._yard.desk.flush()
 
     def _set(self, name: str) -> None:
-        sku, number = f"SKU-{self._random.randrange(SKUS)}", self._random.randrange(1, 100_000)
+        sku, number = f"SKU-{self._random.randrange(SKUS)}", self._sets
         account = self._yard.accounts[name]
         if self._random.random() < 0.5:
             fields: dict[str, Any] = {"available": Decimal(number), "sku": sku, "location": PLACE, "tracked": True}

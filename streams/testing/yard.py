@@ -67,7 +67,7 @@ VENDORS = (
     Vendor(
         WAREHOUSE,
         "threepl",
-        {"jitter": 2.4, "api_token": "fake-warehouse-token"},  # some are carried out when we wait no more
+        {"jitter": 2.1, "api_token": "fake-warehouse-token"},  # some are carried out when we wait no more
         {"rate": "60", "burst": "60", "max_in_flight": "32", "poll_interval": "3600", "warehouses": f"HAM1={PLACE}"},
         {"api_token": "fake-warehouse-token"},
     ),

@@ -113,8 +113,8 @@ class Run:
         self.courier.process(self.shard, topic, batch)
         self.shard.flush()
 
-    def stock(self, sku: str, version: int, units: int) -> bytes:
-        """A push task for one stock level, as the resolver writes it."""
+    def stock(self, sku: str, version: int, units: int, flow: str = "stock") -> bytes:
+        """A push task for one stock level, as the resolver writes it. Those of two flows never share a call."""
         key = str(identity.GoldenKey("t1", EntityType.INVENTORY_LEVEL, identity.composite(sku, self.location)))
         record = {"meta": a_meta(), "sku": sku, "location": self.location, "available": Decimal(units)}
         task = {
@@ -126,7 +126,7 @@ class Run:
             "golden_version": version,
             "kind": "set",
             "op": "upsert",
-            "flow": "stock",
+            "flow": flow,
             "fields": ["available"],
             "lane": "high",
             "fingerprint": bytes(8),
@@ -273,7 +273,7 @@ async def test_a_quota_is_used_up_and_never_overrun() -> None:
     started = time.monotonic()
     count = 0
     for version in range(1, 11):
-        shop.run.push(*(shop.run.stock(sku, version, version) for sku in SKUS))
+        shop.run.push(*(shop.run.stock(sku, version, version, flow=sku) for sku in SKUS))
         await shop.run.until(lambda: shop.run.pending() == 0)
         count += len(SKUS)
     spent = time.monotonic() - started
@@ -281,6 +281,19 @@ async def test_a_quota_is_used_up_and_never_overrun() -> None:
     assert shop.fake.bucket.stats.throttled == 0
     assert spent < 3 * ideal
     assert len(shop.run.calls()) == count
+    await shop.run.stop()
+    await shop.run.sender.close()
+    await shop.fake.stop()
+
+
+async def test_levels_that_wait_together_cost_one_call() -> None:
+    shop = await shopify_shop()
+    await shop.run.start()
+    shop.run.push(*(shop.run.stock(sku, 1, 40 + number) for number, sku in enumerate(SKUS)))
+    await shop.run.until(lambda: shop.run.pending() == 0)
+    held = shop.fake.state()["levels"]
+    assert [held[sku][shop.run.location] for sku in SKUS] == [40 + number for number in range(len(SKUS))]
+    assert [call["cost"] for call in shop.run.calls()] == [10.0]
     await shop.run.stop()
     await shop.run.sender.close()
     await shop.fake.stop()

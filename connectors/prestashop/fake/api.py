@@ -62,6 +62,9 @@ class Api:
             if call.method == "PUT":
                 row = writes.put(self._shop, resource, call.body, call.headers.get("x-request-id", ""))
                 return self._shown(call, resource, [row], None, single=True, wrote=True)
+            if call.method == "POST":
+                row = writes.post(self._shop, resource, call.body, call.headers.get("x-request-id", ""))
+                return self._shown(call, resource, [row], None, single=True, wrote=True, status=201)
             remote_id = call.path.partition("/")[2]
             return self._one(call, resource, remote_id) if remote_id else self._list(call, resource)
         except WebserviceError as error:
@@ -109,10 +112,11 @@ class Api:
         *,
         single: bool = False,
         wrote: bool = False,
+        status: int = 200,
     ) -> Answer:
         shown = [render.record(self._shop, resource, row, names) for row in rows]
         write = render.as_json if call.json else render.as_xml
-        return Answer(200, write(resource, shown, single=single), json=call.json, wrote=wrote)
+        return Answer(status, write(resource, shown, single=single), json=call.json, wrote=wrote)
 
 
 def _resource(call: Call) -> Resource:

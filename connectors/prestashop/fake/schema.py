@@ -1,7 +1,7 @@
 """The resources as the webservice declares them: fields, defaults, validation. Pure.
 
-Source: PrestaShop, classes/Product.php, Combination.php, stock/StockAvailable.php, order/Order.php (`definition` and
-`webserviceParameters`), a subset of the fields.
+Source: PrestaShop, classes/Product.php, Combination.php, stock/StockAvailable.php, order/Order.php, OrderCarrier.php,
+OrderHistory.php (`definition` and `webserviceParameters`), a subset of the fields.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ CHECKS = {
     "isEan13": r"\d{0,13}",
     "isReference": r"[^<>;={}]*",
     "isDate": r"(\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?)?",
+    "isTrackingNumber": r"[~:#,%&_=()\[\].? +\-@/a-zA-Z0-9]{0,64}",
     "isCatalogName": r"[^<>;=#{}]*",
     "isAnything": r"(?s:.*)",
 }
@@ -155,4 +156,31 @@ ORDERS = Resource(
     },
     frozenset({"GET", "HEAD"}),
 )
-RESOURCES = {resource.name: resource for resource in (PRODUCTS, COMBINATIONS, STOCK, ORDERS)}
+CARRIERS = Resource(
+    "order_carriers",
+    "order_carrier",
+    {
+        "id": _ID,
+        "id_order": Field("isUnsignedId", required=True),
+        "id_carrier": Field("isUnsignedId", required=True),
+        "id_order_invoice": _ID,
+        "weight": _FLOAT,
+        "shipping_cost_tax_excl": _FLOAT,
+        "shipping_cost_tax_incl": _FLOAT,
+        "tracking_number": Field("isTrackingNumber"),
+        "date_add": _DATE,
+    },
+)
+HISTORIES = Resource(
+    "order_histories",
+    "order_history",
+    {
+        "id": _ID,
+        "id_employee": _ID,
+        "id_order_state": Field("isUnsignedId", required=True),
+        "id_order": Field("isUnsignedId", required=True),
+        "date_add": _DATE,
+    },
+    frozenset({"GET", "HEAD", "POST"}),
+)
+RESOURCES = {one.name: one for one in (PRODUCTS, COMBINATIONS, STOCK, ORDERS, CARRIERS, HISTORIES)}

@@ -25,7 +25,8 @@ from connectors.kit.fakeserver import MOST_BODY, Backstage, hang_up
 from connectors.prestashop.fake.api import Answer, Api, Call
 from connectors.prestashop.fake.edits import edit
 from connectors.prestashop.fake.options import Options
-from connectors.prestashop.fake.schema import ORDERS, PRODUCTS
+from connectors.prestashop.fake.records import Row
+from connectors.prestashop.fake.schema import CARRIERS, ORDERS, PRODUCTS
 from connectors.prestashop.fake.store import Shop
 
 _VERSION = "8.2.0"
@@ -118,6 +119,9 @@ class FakePrestaShop:
         """What the shop holds, by SKU and location code."""
         index, tables = self.shop.index, self.shop.tables
         sold = list(index.by_id.values())
+        carriers: dict[str, list[Row]] = {}
+        for row in tables[CARRIERS.name].values():
+            carriers.setdefault(row["id_order"], []).append(row)
         return {
             "levels": {one.sku: {self.options.location: int(self.shop.stock_of(one)["quantity"])} for one in sold},
             "prices": {one.sku: golden.decimal_text(one.price) for one in sold},
@@ -130,7 +134,11 @@ class FakePrestaShop:
                 for one, row in tables[PRODUCTS.name].items()
             },
             "orders": {
-                str(one): {"number": row["reference"], "state": row["current_state"]}
+                str(one): {
+                    "number": row["reference"],
+                    "state": row["current_state"],
+                    "tracking": [each["tracking_number"] for each in carriers.get(str(one), [])],
+                }
                 for one, row in tables[ORDERS.name].items()
             },
             "locations": {self.options.location: "1"},

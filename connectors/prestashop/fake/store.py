@@ -13,7 +13,16 @@ from connectors.kit.fakeshop import Accepted, NotThere
 from connectors.prestashop import times
 from connectors.prestashop.fake.options import Options
 from connectors.prestashop.fake.records import Index, Row, Sold
-from connectors.prestashop.fake.schema import COMBINATIONS, ORDERS, PRODUCTS, RESOURCES, STOCK, Resource
+from connectors.prestashop.fake.schema import (
+    CARRIERS,
+    COMBINATIONS,
+    HISTORIES,
+    ORDERS,
+    PRODUCTS,
+    RESOURCES,
+    STOCK,
+    Resource,
+)
 
 API, ADMIN = "api", "admin"
 __all__ = ["ADMIN", "API", "NotThere", "Shop"]
@@ -159,6 +168,7 @@ class Shop:
             "date_upd": self.time,
         }
         row = self._insert(ORDERS, values)
+        self._insert(CARRIERS, {"id_order": str(row["id"]), "id_carrier": "2", "date_add": self.time})
         self.lines[row["id"]] = [_line(index, sold, units) for index, (sold, units) in enumerate(chosen, 1)]
         for sold, units in chosen:
             stock = self.stock_of(sold)
@@ -169,6 +179,20 @@ class Shop:
     def update_order(self, id_order: int, state: int) -> None:
         """Move an order to another state. Raises NotThere."""
         self.row(ORDERS, id_order).update(current_state=str(state), date_upd=self.time)
+
+    def add_history(self, values: Mapping[str, Any], request_id: str = "") -> Row:
+        """A row of an order's history, which moves the order to that state. Raises NotThere."""
+        order = self.row(ORDERS, int(values["id_order"]))
+        row = self._insert(HISTORIES, {**values, "date_add": self.time})
+        changed, state = order["current_state"] != values["id_order_state"], values["id_order_state"]
+        self.update_order(order["id"], int(state))
+        self._note(API, "order_state", str(order["id"]), "", state, changed, "", request_id)
+        return row
+
+    def note_tracking(self, row: Row, before: str, request_id: str) -> None:
+        """Record a write of an order's tracking number."""
+        number = row["tracking_number"]
+        self._note(API, "fulfilment", row["id_order"], "", number, number != before, "", request_id)
 
     # ------------------------------------------------------------------------------------------- finding
 

@@ -1,4 +1,4 @@
-"""A PUT, as the webservice carries it out: every field is replaced, an absent optional one becomes its default.
+"""A PUT or POST, as the webservice carries it out: every field is replaced, an absent optional one becomes its default.
 
 Source: PrestaShop, classes/webservice/WebserviceRequest.php (saveEntityFromXml), stock/StockAvailable.php (postSave).
 """
@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from connectors.prestashop.fake.errors import WebserviceError
 from connectors.prestashop.fake.records import Row, Sold
-from connectors.prestashop.fake.schema import COMBINATIONS, PRODUCTS, STOCK, Field, Resource
+from connectors.prestashop.fake.schema import CARRIERS, COMBINATIONS, ORDERS, PRODUCTS, STOCK, Field, Resource
 from connectors.prestashop.fake.store import API, Shop
 
 
@@ -27,6 +27,19 @@ def put(shop: Shop, resource: Resource, body: bytes, request_id: str) -> Row:
     _validate(resource, values)
     _save(shop, resource, row, values, request_id)
     return row
+
+
+def post(shop: Shop, resource: Resource, body: bytes, request_id: str) -> Row:
+    """Add a row of an order's history and return it. Raises WebserviceError as the vendor does."""
+    element = _entity(body)
+    if (element.findtext("id") or "").strip():
+        raise WebserviceError(400, 90, "id is forbidden when adding a new resource")
+    blank: Row = {name: field.default for name, field in resource.fields.items()}
+    values = {name: _value(shop, blank, name, field, element) for name, field in resource.fields.items()}
+    _validate(resource, values)
+    if int(values["id_order"]) not in shop.tables[ORDERS.name]:
+        raise WebserviceError(500, 46, "Unable to save resource")
+    return shop.add_history({name: value for name, value in values.items() if name != "id"}, request_id)
 
 
 def _entity(body: bytes) -> ET.Element:
@@ -73,6 +86,11 @@ def _validate(resource: Resource, values: Row) -> None:
 def _save(shop: Shop, resource: Resource, row: Row, values: Row, request_id: str) -> None:
     if resource is STOCK:
         _save_stock(shop, row, values, request_id)
+        return
+    if resource is CARRIERS:
+        before_number = row["tracking_number"]
+        row.update(values)
+        shop.note_tracking(row, before_number, request_id)
         return
     affected = _affected(shop, resource, row)
     before = [(sold, sold.price) for sold in affected]

@@ -23,6 +23,7 @@ from graphql import (
 from connectors.kit.clock import Clock
 from connectors.shopify.fake.bucket import Bucket
 from connectors.shopify.fake.cost import Pricing
+from connectors.shopify.fake.fulfilling import Fulfilling, Orders
 from connectors.shopify.fake.mutations import IdempotencyKeys, Mutations
 from connectors.shopify.fake.nodes import Nodes
 from connectors.shopify.fake.store import Shop
@@ -109,15 +110,16 @@ class Api:
             "productVariant": nodes.variant,
             "productVariants": nodes.variants,
             "products": nodes.products,
-            "order": nodes.order,
             "orders": nodes.orders,
             "webhookSubscriptions": self._subscriptions.all,
             "webhookSubscriptionCreate": self._subscriptions.create,
             "inventoryItem": nodes.item,
             "location": nodes.location,
+            "order": Orders(self._shop).order,
             "shop": nodes.shop,
             "inventorySetQuantities": writes.set_quantities,
             "productVariantsBulkUpdate": writes.update_variants,
+            "fulfillmentCreate": Fulfilling(self._shop, request_id).create,
         }
 
     def _throttled(self, requested: int) -> Answer:

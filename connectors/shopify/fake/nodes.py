@@ -70,11 +70,6 @@ class Nodes:
         found = [one for one in self._shop.variants.values() if one.id > least]
         return page(found, lambda one: (one.id,), self.of_variant, first, after)
 
-    def order(self, info: Any, id: str) -> Node | None:
-        """Query.order."""
-        found = self._shop.orders.get(number(id))
-        return of_order(found, self._shop) if found else None
-
     def orders(
         self,
         info: Any,

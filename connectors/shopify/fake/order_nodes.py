@@ -44,10 +44,11 @@ def _line(order: Order, line: tuple[int, Variant, int, Decimal], shop: Shop) -> 
     there = variant.id in shop.variants
     return {
         "id": f"gid://shopify/LineItem/{line_id}",
+        "name": variant.option,
         "sku": variant.sku,
         "quantity": quantity,
         "currentQuantity": quantity,
-        "unfulfilledQuantity": 0 if order.fulfillment_status == "fulfilled" else quantity,
+        "unfulfilledQuantity": 0 if order.fulfillment_status == "fulfilled" else order.remaining()[line_id],
         "variant": {"id": f"gid://shopify/ProductVariant/{variant.id}"} if there else None,
         "originalUnitPriceSet": _money(price, shop),
     }

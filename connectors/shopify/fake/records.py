@@ -55,8 +55,28 @@ class Level:
 
 
 @dataclass
+class Fulfillment:
+    """A shipment that the shop was told: units by line id, tracking numbers and addresses."""
+
+    id: int
+    order_id: int
+    created_at: int
+    lines: dict[int, int]
+    numbers: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+    company: str | None = None
+    status: str = "success"
+
+    @property
+    def updated_at(self) -> int:
+        """It does not change here."""
+        return self.created_at
+
+
+@dataclass
 class Order:
-    """An order; lines are (line id, variant, quantity, unit price)."""
+    """An order; lines are (line id, variant, quantity, unit price). It has one fulfilment order, with its own id and
+    with the lines' ids."""
 
     id: int
     number: int
@@ -67,6 +87,13 @@ class Order:
     financial_status: str = "paid"
     fulfillment_status: str | None = None
     cancelled_at: int | None = None
+    fulfillments: list[Fulfillment] = field(default_factory=list)
+
+    def remaining(self) -> dict[int, int]:
+        """Units by line id that are in no fulfilment; none of a cancelled order."""
+        told = [one.lines for one in self.fulfillments if one.status == "success"]
+        left = {line: units - sum(each.get(line, 0) for each in told) for line, _, units, _ in self.lines}
+        return dict.fromkeys(left, 0) if self.cancelled_at else left
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.shopify.fake.options import Options
-from connectors.shopify.fake.records import Level, Order, Product, Variant
+from connectors.shopify.fake.records import Fulfillment, Level, Order, Product, Variant
 
 _VARIANTS_IN_A_PAYLOAD = 100
 
@@ -127,7 +127,7 @@ def order(one: Order, options: Options) -> dict[str, Any]:
         "total_price": money(total),
         "updated_at": local(one.updated_at, options),
         "customer": customer,
-        "fulfillments": [],
+        "fulfillments": [_fulfillment(each, options) for each in one.fulfillments],
         "refunds": [],
         "line_items": [
             {
@@ -140,4 +140,18 @@ def order(one: Order, options: Options) -> dict[str, Any]:
             }
             for line_id, variant, quantity, price in one.lines
         ],
+    }
+
+
+def _fulfillment(one: Fulfillment, options: Options) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "order_id": one.order_id,
+        "status": one.status,
+        "created_at": local(one.created_at, options),
+        "updated_at": local(one.updated_at, options),
+        "tracking_company": one.company,
+        "tracking_number": one.numbers[0] if one.numbers else None,
+        "tracking_numbers": one.numbers,
+        "line_items": [{"id": line, "quantity": units} for line, units in one.lines.items()],
     }

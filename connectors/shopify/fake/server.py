@@ -139,7 +139,18 @@ class FakeShopify:
                 for each in shop.variants.values()
             },
             "products": {str(one.id): {"title": one.title, "status": one.status} for one in shop.products.values()},
-            "orders": {str(one.id): {"number": one.number} for one in shop.orders.values()},
+            "orders": {
+                str(one.id): {
+                    "number": one.number,
+                    "financial_status": one.financial_status,
+                    "fulfillment_status": one.fulfillment_status,
+                    "fulfilments": [
+                        {"tracking": each.numbers, "lines": {str(line): units for line, units in each.lines.items()}}
+                        for each in one.fulfillments
+                    ],
+                }
+                for one in shop.orders.values()
+            },
             "locations": {code: place for place, code in shop.locations.items()},
         }
 

@@ -10,7 +10,7 @@ from connectors.kit.clock import Clock
 from connectors.kit.fakeshop import NotThere
 from connectors.shopify.fake import render
 from connectors.shopify.fake.options import Options
-from connectors.shopify.fake.records import Accepted, Change, Level, Order, Product, Variant
+from connectors.shopify.fake.records import Accepted, Change, Fulfillment, Level, Order, Product, Variant
 
 _SECOND = 1_000_000
 API, ADMIN = "api", "admin"
@@ -158,6 +158,20 @@ class Shop:
             order.cancelled_at = order.updated_at
         topic = "orders/cancelled" if cancel else "orders/updated"
         self._tell(topic, order.id, render.order(order, self.options))
+
+    def fulfil(
+        self, order: Order, lines: dict[int, int], by: str = ADMIN, request_id: str = "", **tracking: Any
+    ) -> Fulfillment:
+        """Ship units (by line id) of an order. `tracking`: numbers, urls, company. Who asks for more than remains gets
+        it all the same: whoever calls it has checked that."""
+        made = Fulfillment(self._new_id(), order.id, self._now(), lines, **tracking)
+        order.fulfillments.append(made)
+        order.updated_at = made.created_at
+        order.fulfillment_status = "partial" if any(order.remaining().values()) else "fulfilled"
+        numbers = " ".join(made.numbers)
+        self._record(by, "fulfilment", str(order.id), "", numbers, changed=True, request_id=request_id)
+        self._tell("orders/updated", order.id, render.order(order, self.options))
+        return made
 
     # ------------------------------------------------------------------------------------------- finding
 

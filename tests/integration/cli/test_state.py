@@ -134,7 +134,7 @@ def test_the_rows_of_an_entity_are_shown_by_its_key_its_sku_and_what_its_name_be
 
 def test_all_kinds_of_rows_are_readable_and_can_be_asked_for(installed: Installed) -> None:
     rows = dumped(installed)
-    assert {one["row"] for one in rows} == {"entity", "value", "place", "clock", "policies", "ledger"}
+    assert {one["row"] for one in rows} == {"entity", "value", "place", "clock", "policies", "flows", "ledger"}
     assert [one for one in rows if "unreadable" in one] == []
     assert {one["row"] for one in dumped(installed, "--kind", "place", "--kind", "ledger")} == {"place", "ledger"}
     assert len([one for one in rows if one["row"] == "entity"]) == SKUS

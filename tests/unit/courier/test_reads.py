@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from connectors.kit.contract import Account, Request, Response
+from connectors.kit.contract import Account, Observation, Request, Response, Written
 from schemas import headers, topics
 from streams.core import courier_rows as rows
-from streams.runtime.raw import micros
+from streams.runtime.raw import ANSWER, micros
 from streams.shard.memory import MemoryShard
 from tests.unit.courier.world import PLATFORM, START, World, breathe, fetch, key, task
 
@@ -337,6 +337,20 @@ async def test_what_a_write_observed_is_emitted_and_known_to_the_scan(world: Wor
     world.shop.pages["stock"] = [[(f"remote-{key('A')}", b"ours")]]
     await world.advance(61)
     assert [one["body"] for one in world.raw()] == [b"before", b"ours"]
+
+
+@pytest.mark.parametrize(("holds", "told"), [(True, {ANSWER: "true"}), (False, {})])
+async def test_how_an_account_stores_what_it_holds_already_is_told_from_an_edit(
+    holds: bool, told: dict[str, str]
+) -> None:
+    world = World()
+    world.vendor.found = Written(no_op=True, observed=[Observation("stock", "1", b"rounded")], holds=holds)
+    await world.start()
+    world.push(task("A", 1))
+    await breathe()
+    assert [one["headers"] for one in world.raw()] == [told]
+    assert world.ledger() == {"received": 1, "no_op": 1}
+    await world.stop()
 
 
 async def test_a_write_without_observation_emits_nothing() -> None:

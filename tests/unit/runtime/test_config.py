@@ -9,7 +9,7 @@ import pytest
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
-from schemas.entities import EntityType, Lane
+from schemas.entities import EntityType, Lane, Op
 from streams.core.policy import Flow, Ordering, OrderingMode, Policy, PolicyKind, TaskKind
 from streams.runtime.config import Config, load
 
@@ -52,7 +52,7 @@ def read(tmp_path: Path, text: str = GOOD, environ: dict[str, str] | None = None
     return load(file, PLATFORMS, supports, ENVIRON if environ is None else environ, **options)
 
 
-def supports(platform: str, kind: EntityType) -> bool:
+def supports(platform: str, kind: EntityType, op: Op) -> bool:
     return platform == "shopify" or kind in (EntityType.PRICE, EntityType.INVENTORY_LEVEL)
 
 

@@ -61,7 +61,16 @@ def test_every_row_a_resolver_really_writes_can_be_read() -> None:
         driver.advance(10)
     driver.commit()
     found = [told(key, value) for key, value in driver.rows().items()]
-    assert {one["row"] for one in found} == {"entity", "value", "watermark", "place", "clock", "policies", "ledger"}
+    assert {one["row"] for one in found} == {
+        "entity",
+        "value",
+        "watermark",
+        "place",
+        "clock",
+        "policies",
+        "flows",
+        "ledger",
+    }
     assert [one for one in found if "unreadable" in one] == []
     by_kind = {one["row"]: one for one in found}
     assert by_kind["place"]["name"] == "inbound.v1"

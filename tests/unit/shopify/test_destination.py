@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -144,6 +145,24 @@ def test_what_a_price_reply_says_of_the_variant_is_observed() -> None:
     assert (seen.topic, seen.resource_id, orjson.loads(seen.body)) == ("variant", "22", node)
 
 
+def test_an_amount_has_the_digits_that_the_shop_keeps() -> None:
+    for currency, amount, told in (("EUR", "19.905", "19.91"), ("JPY", "19.5", "20"), ("KWD", "19.9055", "19.906")):
+        record = {"amount": {"amount": Decimal(amount), "currency": currency, "tax": "INCLUDED"}, "compare_at": None}
+        _, sent_body = sent(write(EntityType.PRICE, record), PRICE_DONE, account(currency=currency))
+        assert sent_body["variables"]["variants"][0]["price"] == told
+
+
+@pytest.mark.parametrize(("held", "compare_at", "holds"), [("19.91", None, True), ("19.91", "25", False)])
+def test_a_shop_that_holds_the_amount_in_its_own_digits_is_not_written_to(
+    held: str, compare_at: str | None, holds: bool
+) -> None:
+    node = {"id": "gid://shopify/ProductVariant/22", "price": held, "compareAtPrice": compare_at}
+    one = replace(price("19.905"), expected=frozenset({b"12345678"}), wanted=b"87654321")
+    result, requests = replay(DESTINATION.write(account(), one), [reply({"data": {"productVariant": node}})])
+    assert (result.no_op, result.holds, len(result.observed)) == (True, holds, 1)
+    assert not any(request.writes for request in requests)
+
+
 # ----------------------------------------------------------------------------------------------- refusals of ours
 
 
@@ -185,9 +204,10 @@ def test_an_account_without_token_is_misconfigured() -> None:
     assert isinstance(refusal(lambda: next(DESTINATION.write(shop, stock()))), errors.Misconfigured)
 
 
-def test_only_stock_and_prices_are_supported() -> None:
+def test_only_stock_prices_and_shipments_are_supported() -> None:
     supported = [(kind, op) for kind in EntityType for op in Op if DESTINATION.supports(kind, op)]
-    assert supported == [(EntityType.PRICE, Op.UPSERT), (EntityType.INVENTORY_LEVEL, Op.UPSERT)]
+    types = [EntityType.PRICE, EntityType.INVENTORY_LEVEL, EntityType.FULFILMENT]
+    assert supported == [(kind, Op.UPSERT) for kind in types]
 
 
 # ----------------------------------------------------------------------------------------------- replies

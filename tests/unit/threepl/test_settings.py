@@ -7,7 +7,7 @@ import pytest
 from connectors import catalog
 from connectors.kit.errors import Misconfigured
 from connectors.threepl import settings
-from schemas.entities import EntityType
+from schemas.entities import EntityType, Op
 from schemas.topics import PLATFORMS
 from tests.unit.threepl.support import account
 
@@ -37,4 +37,4 @@ def test_a_wrong_setting_is_found_before_the_first_order(wrong: dict[str, str]) 
 
 def test_the_warehouse_is_in_both_catalogues_and_takes_orders_only() -> None:
     assert set(catalog.NAMES) == set(PLATFORMS)
-    assert [kind for kind in EntityType if catalog.supports("threepl", kind)] == [EntityType.ORDER]
+    assert [kind for kind in EntityType if catalog.supports("threepl", kind, Op.UPSERT)] == [EntityType.ORDER]

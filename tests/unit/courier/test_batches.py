@@ -1,0 +1,125 @@
+"""Sets that wait together go in one call, each with an intent, an outcome and a place in the ledger of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from connectors.kit.contract import Account, Flow, Request, Write, Written
+from connectors.kit.errors import Conflict, Invalid, OutcomeUnknown, SluiceError
+from connectors.kit.operations import Batch
+from streams.core import courier_rows as rows
+from streams.core.desired import Status
+from tests.unit.courier.shop import ScriptedPlatform, body, check
+from tests.unit.courier.world import World, breathe, command, key, task
+
+
+class Together(ScriptedPlatform):
+    """Takes up to four sets in one call; the shop refuses `refused` and with it the whole call."""
+
+    refused: frozenset[str] = frozenset()
+    calls: list[list[str]]
+
+    def batch(self, account: Account, write: Write) -> Batch | None:
+        return Batch("all", 4) if write.remote_id else None
+
+    def write_all(self, account: Account, writes: Sequence[Write]) -> Flow:
+        self.calls.append([write.golden_key for write in writes])
+        bodies = [body(write) for write in writes]
+        check((yield Request("POST", "sets", "sets", "/sets", body=b"\n".join(bodies), writes=True, key="batch")))
+        if not self.refused & {write.golden_key for write in writes}:
+            for said in bodies:
+                self.shop.carry_out(Request("POST", "", "", "", body=said, writes=True))
+            return [Written() for _ in writes]
+        return [self._refusal(write) for write in writes]
+
+    def _refusal(self, write: Write) -> SluiceError:
+        return Invalid("no such level") if write.golden_key in self.refused else Conflict("not set with the others")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    started = World(max_in_flight=8, rate=1.0)
+    vendor = Together(started.shop, max_in_flight=8, rate=1.0)
+    vendor.calls = []
+    started.vendor = vendor
+    yield await started.start()
+    await started.stop()
+
+
+def calls(world: World) -> list[list[str]]:
+    assert isinstance(world.vendor, Together)
+    return [[name.split("|")[2].removesuffix("~main") for name in one] for one in world.vendor.calls]
+
+
+def swallow(world: World, times: int = 1) -> None:
+    """The next calls are answered by a shop that leaves carrying out to the platform."""
+    world.shop.script.extend([lambda request: (200, {}, b"")] * times)
+
+
+async def test_what_waits_for_the_bucket_goes_in_one_call(world: World) -> None:
+    swallow(world, 9)
+    world.push(*(task(f"S{n}", 1) for n in range(9)))
+    await world.advance(5)
+    assert [len(one) for one in calls(world)] == [4, 4]
+    assert world.ledger() == {"received": 9, "applied": 9}
+    assert len(world.calls()) == 3
+
+
+async def test_one_that_is_refused_dies_alone_and_the_others_are_sent(world: World) -> None:
+    assert isinstance(world.vendor, Together)
+    world.vendor.refused = frozenset({key("S1")})
+    swallow(world)
+    world.push(*(task(f"S{n}", 1) for n in range(4)))
+    await world.advance(30)
+    (letter,) = world.dead_letters()
+    assert (letter["reason"], "S1" in letter["detail"], "no such level" in letter["detail"]) == ("invalid", True, True)
+    assert sorted(world.shop.held) == [key("S0"), key("S2"), key("S3")]
+    assert world.ledger() == {"received": 4, "applied": 3, "dead": 1}
+    assert len(calls(world)) == 1, "what was refused once goes alone"
+
+
+async def test_every_set_of_a_lost_call_is_in_doubt_and_repeated_on_its_own(world: World) -> None:
+    world.shop.script.append(_lost)
+    world.push(*(task(f"S{n}", 1) for n in range(3)))
+    await breathe()
+    open_ = [rows.unpack_intent(data) for _, data in world.shard.rows.scan(rows.INTENT)]
+    assert {one.op_id for one in open_} == {f"shop|{key(f'S{n}')}|1" for n in range(3)}
+    assert {one.vendor_key for one in open_} == {"batch"}
+    world.push(task("S1", 2))
+    await world.restart()
+    await world.advance(34)
+    assert world.shop.log == []
+    await world.advance(20)
+    assert sorted(world.shop.log) == [(key("S0"), 1), (key("S1"), 2), (key("S2"), 1)]
+    assert world.ledger() == {"received": 4, "coalesced": 1, "applied": 3}
+
+
+def _lost(request: Request) -> tuple[int, dict[str, str], bytes]:
+    raise OutcomeUnknown("no reply came")
+
+
+async def test_a_throttled_call_gives_all_of_its_sets_back(world: World) -> None:
+    world.shop.status(429, retry_after="7")
+    world.push(*(task(f"S{n}", 1) for n in range(3)))
+    await breathe()
+    found = [world.row(key(f"S{n}")) for n in range(3)]
+    assert [(row.status, row.reason) for row in found if row] == [(Status.READY, "throttled")] * 3
+    await world.advance(20)
+    assert world.ledger() == {"received": 3, "applied": 3}
+
+
+async def test_commands_what_expired_and_other_flows_do_not_come_along(world: World) -> None:
+    swallow(world)
+    gone = world.clock.now() - 1
+    world.push(
+        task("S0", 1),
+        task("S1", 1),
+        command("C", "ship-1"),
+        task("S2", 1, flow="other"),
+        task("S3", 1, expires_at=gone),
+    )
+    await world.advance(20)
+    assert calls(world) == [["S0", "S1"]]
+    assert world.ledger() == {"received": 5, "applied": 4, "dead": 1}
