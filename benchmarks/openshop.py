@@ -24,7 +24,8 @@ _COST = {
     "throttleStatus": {"maximumAvailable": 9e8, "currentlyAvailable": 9e8, "restoreRate": 9e8},
 }
 _SET = orjson.dumps({"data": {"inventorySetQuantities": {"userErrors": []}}, "extensions": {"cost": _COST}})
-_READ = orjson.dumps({"data": {}, "extensions": {"cost": _COST}})
+_NOTHING = {"location": {"inventoryLevels": {"nodes": [], "pageInfo": {"hasNextPage": False}}}}
+_READ = orjson.dumps({"data": _NOTHING, "extensions": {"cost": _COST}})
 
 
 class Shops:

@@ -127,10 +127,10 @@ class Table:
         task = self._running.pop((account, row))
         return self._back(account, row, task, desired.retry(task, at, reason))
 
-    def release(self, account: str, row: str) -> Task:
-        """Back to waiting as if it had never been tried."""
+    def release(self, account: str, row: str, at: float) -> Task:
+        """Back to waiting as if it had never been tried, not before `at`."""
         task = self._running.pop((account, row))
-        return self._back(account, row, task, replace(desired.retry(task, 0.0, ""), attempts=task.attempts - 1))
+        return self._back(account, row, task, replace(desired.retry(task, at, ""), attempts=task.attempts - 1))
 
     def park(self, account: str, row: str, reason: str, recheck_at: float, *, in_doubt: bool = False) -> Task:
         """Wait for something outside; `in_doubt`: for a person, who finds out what became of the open intent."""
