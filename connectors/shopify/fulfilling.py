@@ -39,7 +39,7 @@ def fulfil(account: Account, write: Write) -> WriteFlow:
         return Written(no_op=True)
     for parts in chosen:
         variables = {"fulfillment": _input(account, write, parts)}
-        sent = mutation(account, write, "create_fulfilment", queries.CREATE_FULFILMENT, variables)
+        sent = mutation(account, write.op_id, "create_fulfilment", queries.CREATE_FULFILMENT, variables)
         graphql.payload(sent, (yield sent), "fulfillmentCreate")
     return Written()
 

@@ -26,7 +26,6 @@ AGE_AFTER = 300.0  # in seconds; bulk work that waited longer moves up to normal
 LEAD = 10.0  # requests of the most urgent lane that go before any floor of others after it used less than its own
 _TOP = next(iter(Lane))
 _ROUNDING = 1e-9
-_FIRST = next(iter(Lane))
 _BULK = "\x00bulk"  # the gate of bulk work that has not aged
 
 
@@ -218,16 +217,16 @@ class Schedule:
 
     def _choose(self) -> tuple[Lane, Node[_Entry], _Entry] | None:
         heads = {lane: head for lane, fair in self._lanes.items() if fair.waits and (head := fair.head()) is not None}
+        self.spare = False
         if _TOP in heads and self._lead + _ROUNDING >= self._cost(heads[_TOP][1].item):
             return _TOP, *heads[_TOP]
         for lane in self._credit:
             if lane not in heads:
                 self._credit[lane] = 0.0
             elif self._credit[lane] + _ROUNDING >= self._cost(heads[lane][1].item):
-                self.spare = False
                 return lane, *heads[lane]
         chosen = next(((lane, *head) for lane, head in heads.items()), None)
-        self.spare = chosen is not None and chosen[0] is not _FIRST
+        self.spare = chosen is not None and chosen[0] is not _TOP
         return chosen
 
     def _cost(self, item: Item) -> float:
