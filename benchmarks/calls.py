@@ -1,6 +1,6 @@
 """calls: how many calls per second one courier process makes where no quota holds it back, and what one costs.
 
-A backlog of stock levels of several accounts, each one write of one call with its intent committed before it. The rate
+A backlog of prices of several accounts, each one write of one call with its intent committed before it. The rate
 is that of the shops' journal between its first and last tenth; CPU is user + system of the courier's process tree over
 the same calls.
 """
@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.couriers import couriers, faults, names
-from benchmarks.couriers import Couriers
+from benchmarks.couriers import Couriers, couriers, faults, names
 
 ACCOUNTS = 24
 _LOOK = 0.1  # seconds

@@ -30,10 +30,10 @@ from streams.testing.http import get, post
 from streams.testing.prepare import prepare
 
 PROFILE = PROFILES["development"]
-TENANT, PLACE, PLATFORM, COURIER = "bench", "MAIN", "shopify", "courier"
+TENANT, PLATFORM, COURIER = "bench", "shopify", "courier"
 DEADLINE = 600.0  # seconds
 SETTINGS = {
-    "currency": "EUR", "locations": f"1={PLACE}", "poll_interval": "100000", "bucket": "9e8", "restore_rate": "9e8",
+    "currency": "EUR", "poll_interval": "100000", "bucket": "9e8", "restore_rate": "9e8",
 }  # fmt: skip
 
 
@@ -94,13 +94,15 @@ class Couriers:
         """The account sells these SKUs."""
         for number in numbers:
             golden = GoldenKey(TENANT, EntityType.VARIANT, f"SKU{number}")
-            self.desk.link(self.accounts[account], golden, str(number), {"inventory_item_id": str(number + 1)})
+            self.desk.link(self.accounts[account], golden, str(number + 1), {"product_id": str(number + 1)})
 
     def ask(self, account: str, number: int, version: int = 1, lane: Lane = Lane.NORMAL) -> str:
-        """The account should hold another stock of a SKU. Returns the operation id."""
+        """The account should hold another price of a SKU: one call, because prices go one by one. Returns the operation
+        id."""
         sku = f"SKU{number}"
-        golden = desk.stock(TENANT, sku, PLACE)
-        fields = {"available": Decimal(number % 1000), "sku": sku, "location": PLACE, "tracked": True}
+        golden = desk.price(TENANT, sku)
+        money = {"amount": Decimal(number % 1000), "currency": "EUR", "tax": "UNKNOWN"}
+        fields = {"amount": money, "sku": sku}
         self.desk.ask(self.accounts[account], golden, fields, version=version, lane=lane)
         return f"{account}|{golden}|{version}"
 

@@ -1,6 +1,6 @@
 """`python -m benchmarks.openshop PORT`: shops without a quota behind one port, cheap enough not to be what is measured.
 
-Each account has a base URL of its own, `/<account>`. Reads find nothing, stock is set and noted. A shop can be told to
+Each account has a base URL of its own, `/<account>`. Reads find nothing, prices are set and noted. A shop can be told to
 be `away` (503), to `hang` (it takes requests and never answers) or to be `strict` (429, one second of Retry-After).
 
     GET  /_journal   [[account, x-request-id, microseconds UTC], ...] of accepted writes
@@ -23,7 +23,7 @@ _COST = {
     "actualQueryCost": 10,
     "throttleStatus": {"maximumAvailable": 9e8, "currentlyAvailable": 9e8, "restoreRate": 9e8},
 }
-_SET = orjson.dumps({"data": {"inventorySetQuantities": {"userErrors": []}}, "extensions": {"cost": _COST}})
+_SET = "productVariantsBulkUpdate"
 _NOTHING = {"location": {"inventoryLevels": {"nodes": [], "pageInfo": {"hasNextPage": False}}}}
 _READ = orjson.dumps({"data": _NOTHING, "extensions": {"cost": _COST}})
 
@@ -49,10 +49,12 @@ class Shops:
                 return _reply(b"{}", b"503 Service Unavailable")
             case "strict":
                 return _reply(b"{}", b"429 Too Many Requests\r\nretry-after: 1.0")
-        if b"inventorySetQuantities" not in body:
+        if _SET.encode() not in body:
             return _reply(_READ)
         self.journal.append((account, headers.get(b"x-request-id", b"").decode(), time.time_ns() // 1000))
-        return _reply(_SET)
+        variants = orjson.loads(body)["variables"]["variants"]
+        said = {_SET: {"productVariants": variants, "userErrors": []}}
+        return _reply(orjson.dumps({"data": said, "extensions": {"cost": _COST}}))
 
     def _backstage(self, name: str, body: bytes) -> bytes:
         if name == "_mood":

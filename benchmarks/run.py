@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from benchmarks import calls, soak, steady, w1, w2a, w2b, w3, w4, w5, w6
+from benchmarks import calls, restart, soak, steady, w1, w2a, w2b, w3, w4, w5, w6
 from benchmarks.peers import bench as peers
 from benchmarks.peers.catalogue import NAMES
 from streams.testing.broker import endpoints
@@ -45,6 +45,7 @@ WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "W5": lambda a: w5.run(*a.place, a.events or 400, a.seed),
     "W6": lambda a: w6.run(*a.place, a.events or 100_000, a.seed),
     "calls": lambda a: calls.run(*a.place, a.events or 24_000),
+    "restart": lambda a: restart.run(*a.place, a.events or M),
     "steady": lambda a: steady.run(*a.place, a.events or 100_000, a.seconds or 60, a.seed, a.mode),
     "memory": lambda a: soak.memory(*a.place, a.events or M, a.seed),
     "soak": lambda a: soak.soak(*a.place, a.events or M, a.seconds or 1_800, a.seed),
