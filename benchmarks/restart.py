@@ -36,7 +36,9 @@ def run(bootstrap: str, registry: str, entities: int) -> dict[str, Any]:
         first = time.monotonic() - began
         running.wait(lambda: len(running.calls()) == ACCOUNTS and running.opened(), "every shard calls")
         every = time.monotonic() - began
-        strangers = sum(not op_id.startswith(f"{account}|{TENANT}|price|SKU") for account, op_id, _ in running.journal())
+        strangers = sum(
+            not op_id.startswith(f"{account}|{TENANT}|price|SKU") for account, op_id, _ in running.journal()
+        )
         used = running.used()
     return {
         "workload": "restart",
