@@ -7,6 +7,7 @@ most keys elsewhere than a Java producer would, so every producer of ours passes
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from schemas.entities import EntityType
 SEPARATOR = "|"
 COMPONENT = "~"  # joins the components of a composite id before it is encoded; roots are the first component
 _SAFE = "~.:@+-_ "
+_plain = re.compile(r"[A-Za-z0-9~.:@+\-_ ]*").fullmatch  # most parts: looking at them is a quarter of quoting them
 
 
 class InvalidKey(ValueError):
@@ -30,7 +32,7 @@ def join(*parts: str) -> str:
         if not part:
             raise InvalidKey(f"a key has an empty part: {parts!r}")
     try:
-        return SEPARATOR.join(quote(part, safe=_SAFE) for part in parts)
+        return SEPARATOR.join([part if _plain(part) else quote(part, safe=_SAFE) for part in parts])
     except UnicodeEncodeError as error:
         raise InvalidKey(f"a key part holds half a surrogate pair: {parts!r}") from error
 
@@ -38,7 +40,7 @@ def join(*parts: str) -> str:
 def split(key: str) -> tuple[str, ...]:
     """The decoded parts of a key. Raises InvalidKey for an empty part or one that is not UTF-8."""
     try:
-        parts = tuple(unquote(part, errors="strict") for part in key.split(SEPARATOR))
+        parts = tuple([unquote(part, errors="strict") if "%" in part else part for part in key.split(SEPARATOR)])
     except UnicodeDecodeError as error:
         raise InvalidKey(f"a key part is not UTF-8: {key!r}") from error
     if not all(parts):
