@@ -59,7 +59,7 @@ WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
 @click.option("--events", default=None, type=int, help="Events (W2a, W2b, peers), requests (W1) or entities (others).")
 @click.option("--keys", default=100_000, show_default=True, help="Entities, W2a, W2b and peers.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same events.")
-@click.option("--seconds", default=None, type=int, help="How long: steady, soak, and each cell of W3.")
+@click.option("--seconds", default=None, type=int, help="How long: steady, soak, a cell of W3, a mood of W7.")
 @click.option("--mode", default="none", type=click.Choice(["none", "arrival", "time"]), help="Ordering of events, W2a "
               "and steady.")  # fmt: skip
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="One peer, repeatable; without it all.")
