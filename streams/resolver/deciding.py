@@ -9,11 +9,10 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from schemas import headers, topics
 from schemas.codec import Codec, CodecError
-from schemas.entities import Completeness, EntityType, Op
+from schemas.entities import Completeness, Op
 from schemas.topics import Profile
 from streams.core import layers as parts
 from streams.core.entity import EMPTY, NOTHING, Entity
@@ -25,9 +24,10 @@ from streams.core.stock import NEVER, Guard
 from streams.resolver import graves, guarding
 from streams.resolver.fetches import TIE, fetch
 from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
-from streams.resolver.outputs import Source, decision, push
+from streams.resolver.outputs import push
 from streams.resolver.refold import Refolded, Refolder
 from streams.resolver.routes import Route, Routes
+from streams.resolver.telling import Decisions, Source
 from streams.shard.api import Incoming, Shard
 
 _U64 = struct.Struct(">Q")
@@ -62,6 +62,7 @@ class Decider:
         self._ledger = ledger
         self._states = states
         self._now = now
+        self._decisions = Decisions(routes, codec)
         self._merger = Merger(codec)
         self._refolder = Refolder(routes, codec)
         self.stale: frozenset[int] = frozenset()  # type codes of which entities may stand by older policies
@@ -332,10 +333,8 @@ class Decider:
         self, shard: Shard, code: int, key: bytes, verdict: Resolution, source: Source, asked: Sequence[bytes],
         groups: Sequence[GroupWinner],
     ) -> None:  # fmt: skip
-        told: dict[str, Any] = decision(
-            self._routes, EntityType.from_code(code), key, verdict, source, asked, self._now(), groups
-        )
-        shard.emit(topics.DECISIONS, shard.number, key, self._codec.encode("decision", told))
+        told = self._decisions.record(code, key, verdict, source, asked, self._now(), groups)
+        shard.emit(topics.DECISIONS, shard.number, key, told)
 
 
 def _is_told(verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner], fact: bytes, *, always: bool) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -53,8 +53,7 @@ class Merging:
     routed: Mapping[bytes, frozenset[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupWinner:
+class GroupWinner(NamedTuple):
     """Who gave a group's fields, and which part of its rule chose it."""
 
     group: str
