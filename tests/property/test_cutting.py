@@ -14,6 +14,7 @@ from schemas.codec import FRAME_SIZE, Codec, CodecError, Schema, Undecodable, lo
 from schemas.cutting import Cutter
 from schemas.entities import EntityType
 from schemas.registry import MemorySchemas
+from streams.resolver.merging import META
 from tests.property.schema_records import records_of
 
 CODEC = Codec(MemorySchemas())
@@ -26,6 +27,11 @@ products = records_of("product")
 
 def _names(schema: str) -> list[str]:
     return [field["name"] for field in load(schema)["fields"]]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_entity_begins_with_whose_word_it_is(name: str) -> None:
+    assert _names(name)[0] == META
 
 
 @settings(max_examples=200)
