@@ -12,7 +12,7 @@ from schemas.codec import Unencodable
 
 _ONE_BYTE = [bytes([n]) for n in range(0x80)]
 _EIGHT, _NINE = 1 << 49, 1 << 56  # zig-zagged: the first of so many bytes; times of our century take eight
-END = NULL = _ONE_BYTE[0]
+END = NULL = NO_BYTES = _ONE_BYTE[0]
 PRESENT = _ONE_BYTE[2]  # the second branch of a union with null
 
 

@@ -25,13 +25,16 @@ class Cutter:
         self._codec = codec
         self._name = name
         self._names = [field["name"] for field in schema["fields"]]
-        self._cut, self._maps = compiled(schema)
+        self._slices, self._maps = compiled(schema)
 
     def cut(self, value: bytes) -> Fields:
         """The encoded fields in the order of the local schema; equal where they say the same. Raises CodecError."""
         if not value.startswith(self._codec.frame(self._name)):
             return self._slices(self._normal(value))
-        fields = self._slices(value)
+        try:
+            fields = self._slices(value)
+        except (IndexError, ValueError) as error:
+            raise Undecodable(f"these {len(value)} bytes are no record of {self._name!r}: {error!r}") from error
         for at in self._maps:
             if fields[at] != END:  # the entries of a map have no order of their own
                 return self._slices(self._normal(value))
@@ -40,12 +43,6 @@ class Cutter:
     def join(self, fields: Iterable[bytes]) -> bytes:
         """The record of these fields."""
         return self._codec.frame(self._name) + b"".join(fields)
-
-    def _slices(self, value: bytes) -> Fields:
-        try:
-            return self._cut(value)
-        except (IndexError, ValueError) as error:
-            raise Undecodable(f"these {len(value)} bytes are no record of {self._name!r}: {error!r}") from error
 
     def _normal(self, value: bytes) -> bytes:
         """As the local schema says it, maps sorted. Fields that it does not have are left out."""

@@ -148,4 +148,14 @@ def _entries(row: bytes) -> tuple[Contribution, ...]:
     return tuple(found)
 
 
+def version_in(row: bytes, account: bytes) -> bytes:
+    """The newest version of an account as a row says it, without unpacking the row; empty where it has not spoken."""
+    at = HEAD_SIZE
+    while at < len(row):
+        if row.startswith(account, at):
+            return row[at + 8 : at + 37]
+        at += ENTRY_SIZE + (row[at + ENTRY_SIZE - 1] & 15) * _ASKED.size
+    return b""
+
+
 EMPTY = Entity(0, NOTHING, NOTHING, ())

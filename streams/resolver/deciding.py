@@ -32,6 +32,7 @@ from streams.shard.api import Incoming, Shard
 
 _U64 = struct.Struct(">Q")
 _LEVEL, _RESERVED = guarding.LEVEL.code, guarding.RESERVED.code
+_OPS = {int(op): op for op in Op}
 _SAMPLED = 15  # of 256 first bytes of event ids: how many decisions are told in which nothing differed
 Values = Mapping[int, dict[bytes, bytes | None]]
 
@@ -80,9 +81,8 @@ class Decider:
             row = self.refold(shard, code, key, row).row
         merging = self._routes.merging.get(code)
         before = Entity.unpack(row) if row else EMPTY._replace(layered=merging is not None)
-        said = Observation(
-            fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
-        )
+        corrected, answer = _U64.unpack_from(fact, 45)[0], fact[72] & headers.ANSWER != 0
+        said = Observation(fact[53:61], fact[16:45], corrected, _OPS[fact[71]], answer)
         completeness = fact[72] & 3
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
@@ -181,8 +181,11 @@ class Decider:
         self, shard: Shard, merging: Merging, before: Entity, said: Observation, key: bytes, value: bytes | None,
         completeness: int,
     ) -> Merged:  # fmt: skip
-        stored = {c.account: shard.rows.get(_value_key(key, c.account)) for c in before.contributions}
-        known: dict[bytes, Layers] = {account: parts.unpack(row) for account, row in stored.items() if row}
+        known: dict[bytes, Layers] = {}
+        for c in before.contributions:
+            kept = shard.rows.get(_value_key(key, c.account))
+            if kept:
+                known[c.account] = parts.unpack(kept)
         mine = before.of(said.account)
         if mine is not None and mine.op is Op.UPSERT and said.account not in known:  # what it said was not kept then
             if said.version < mine.version:
@@ -346,8 +349,9 @@ def _is_told(verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner],
         return True
     if len(entity.contributions) < 2 and not groups:
         return False
-    stuck = any(does_not_stick(c) for c in entity.contributions)
-    return always or verdict.outcome is not Outcome.UNCHANGED or stuck or fact[0] < _SAMPLED
+    if always or verdict.outcome is not Outcome.UNCHANGED or fact[0] < _SAMPLED:
+        return True
+    return any(does_not_stick(c) for c in entity.contributions)
 
 
 def _value_key(key: bytes, account: bytes) -> bytes:

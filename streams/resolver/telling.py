@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.avrobytes import array, blob, long, text
+from schemas.avrobytes import END, NO_BYTES, array, blob, long, text
 from schemas.codec import Codec
 from schemas.entities import EntityType, Op
 from streams.core.entity import Contribution
@@ -20,6 +20,7 @@ from streams.resolver.merging import GroupWinner
 from streams.resolver.routes import Routes
 
 _version = struct.Struct(">QBQI8s").unpack  # see schemas.headers
+_FINGERPRINT = long(8)  # its size
 _OPS = {Op.UPSERT: text("upsert"), Op.DELETE: text("delete")}
 _REMEMBERED = 1_024  # texts and group winners that are kept encoded
 
@@ -53,10 +54,10 @@ class Decisions:
     ) -> bytes:  # fmt: skip
         """A decision, encoded. `groups`: who won the field groups, of a type that has them; `now`: microseconds UTC.
         Raises Unencodable for a number that does not fit its field."""
-        entity = verdict.entity
+        entity, event_id = verdict.entity, blob(source.event_id)
         ambiguous, stuck, losers, winner = list[bytes](), list[bytes](), list[bytes](), b""
         for c in entity.contributions:
-            encoded = self._contribution(c, source)
+            encoded = self._contribution(c, event_id if c.account == source.account else NO_BYTES)
             if c.account == entity.winner:
                 winner = encoded
             else:
@@ -76,34 +77,34 @@ class Decisions:
             self._rules[code],
             self._text(verdict.because),
             self._revision,
-            blob(source.event_id),
+            event_id,
             self._name(source.account),
             winner,
             array(losers),
             self._text(source.topic),
             long(source.partition),
             long(source.offset),
-            array([self._name(account) for account in asked]),
-            array([self._group(one) for one in groups]),
-            array(ambiguous),
-            array(stuck),
+            array([self._name(account) for account in asked]) if asked else END,
+            array([self._group(one) for one in groups]) if groups else END,
+            array(ambiguous) if ambiguous else END,
+            array(stuck) if stuck else END,
         )
         return b"".join(parts)
 
-    def _contribution(self, c: Contribution, source: Source) -> bytes:
-        """What one account says now; the event id is known for the one that was just decided on."""
+    def _contribution(self, c: Contribution, event_id: bytes) -> bytes:
+        """What one account says now; the (encoded) event id is known for the one that was just decided on."""
         clock, rank, sequence, mapping_revision, fingerprint = _version(c.version)
-        event_id = source.event_id if source.account == c.account else b""
         at = long(clock)
         parts = (
             self._name(c.account),
-            blob(event_id),
+            event_id,
             _OPS[c.op],
             at,
             long(rank),
             long(sequence),
             long(mapping_revision),
-            blob(fingerprint),
+            _FINGERPRINT,
+            fingerprint,
             at if c.corrected == clock else long(c.corrected),
         )
         return b"".join(parts)
