@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -40,3 +41,9 @@ def listener(port: int) -> int | None:
 def per_million(seconds: float, count: int) -> float:
     """CPU-seconds per million of something."""
     return round(seconds / count * 1e6, 2) if count else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which this share of them lies, to a tenth; nan without values."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1) if ordered else float("nan")

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from benchmarks import soak, steady, w1, w2a, w2b, w3, w4, w6
+from benchmarks import calls, restart, soak, steady, w1, w2a, w2b, w3, w4, w5, w6, w7
 from benchmarks.peers import bench as peers
 from benchmarks.peers.catalogue import NAMES
 from streams.testing.broker import endpoints
@@ -42,7 +42,11 @@ WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "W2b": lambda a: w2b.run(*a.place, a.events or 300_000, a.keys, a.seed),
     "W3": lambda a: w3.run(a.seconds or w3.SECONDS),
     "W4": lambda a: w4.run(*a.place, a.events or M, a.seed),
+    "W5": lambda a: w5.run(*a.place, a.events or 400, a.seed),
     "W6": lambda a: w6.run(*a.place, a.events or 100_000, a.seed),
+    "W7": lambda a: w7.run(*a.place, a.seconds or 60),
+    "calls": lambda a: calls.run(*a.place, a.events or 24_000),
+    "restart": lambda a: restart.run(*a.place, a.events or M),
     "steady": lambda a: steady.run(*a.place, a.events or 100_000, a.seconds or 60, a.seed, a.mode),
     "memory": lambda a: soak.memory(*a.place, a.events or M, a.seed),
     "soak": lambda a: soak.soak(*a.place, a.events or M, a.seconds or 1_800, a.seed),

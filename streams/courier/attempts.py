@@ -189,8 +189,8 @@ class Attempts:
                 after = self._bury(line, row, task, reason, detail)
             case outcome.Verify(until, reason):
                 after = table.doubt(account, row, until, reason)
-            case outcome.Pause():
-                after = table.release(account, row)
+            case outcome.Pause(until=until):
+                after = table.release(account, row, until)
         self._turns.settled(line, row, task, after)
         self._report(line, task, decision)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -295,4 +296,4 @@ def endpoint_class(key: str, share: str) -> str:
     if key.startswith("\x03"):
         return f"poll:{key[1:]}"
     parts = key.split(identity.SEPARATOR, 2)
-    return f"write:{parts[1]}" if len(parts) > 1 else share
+    return sys.intern(f"write:{parts[1]}") if len(parts) > 1 else share  # one string, not one per row

@@ -97,7 +97,7 @@ class Polls:
             self._running.discard((line.reference, name))
         line.learn(_share(resource), trip.cost)
         self._judge(line, trip, decision)
-        self._offer(line, resource, decision.at if isinstance(decision, outcome.RetryAt) else 0.0)
+        self._offer(line, resource, _next(decision))
 
     async def _page(self, line: Line, resource: Resource, trip: Trip) -> outcome.Decision:
         cursor = self._begun(line, resource)
@@ -179,6 +179,17 @@ class Polls:
     def _cursor(self, line: Line, resource: Resource) -> Cursor:
         data = self._shard.rows.get(rows.key(rows.CURSOR, line.reference, resource.name))
         return Cursor() if data is None else rows.unpack_cursor(data)
+
+
+def _next(decision: outcome.Decision) -> float:
+    """When to read again. What was refused waits, also when other work has shown meanwhile that the account answers."""
+    match decision:
+        case outcome.RetryAt(at=at):
+            return at
+        case outcome.Pause(until=until):
+            return until
+        case _:
+            return 0.0
 
 
 def _lane(resource: Resource) -> Lane:

@@ -127,10 +127,10 @@ class Table:
         task = self._running.pop((account, row))
         return self._back(account, row, task, desired.retry(task, at, reason))
 
-    def release(self, account: str, row: str) -> Task:
-        """Back to waiting as if it had never been tried."""
+    def release(self, account: str, row: str, at: float) -> Task:
+        """Back to waiting as if it had never been tried, not before `at`."""
         task = self._running.pop((account, row))
-        return self._back(account, row, task, replace(desired.retry(task, 0.0, ""), attempts=task.attempts - 1))
+        return self._back(account, row, task, replace(desired.retry(task, at, ""), attempts=task.attempts - 1))
 
     def park(self, account: str, row: str, reason: str, recheck_at: float, *, in_doubt: bool = False) -> Task:
         """Wait for something outside; `in_doubt`: for a person, who finds out what became of the open intent."""
@@ -171,14 +171,15 @@ class Table:
         """All rows of an account after a restart. An open intent may still land until it is `quarantine` s old."""
         self._running = {key: task for key, task in self._running.items() if key[0] != account}
         self._turns.forget(account)
-        for key, data in list(self._rows.scan(rows.key(rows.TASK, account))):
+        tried = {rows.rest_of(key)[0] for key, _ in self._rows.scan(rows.key(rows.INTENT, account))}
+        for key, data in self._rows.scan(rows.key(rows.TASK, account)):
             row = rows.rest_of(key)[0]
-            task = self._recovered(account, row, rows.unpack_task(data), quarantine)
+            intent = self.intent(account, row) if row in tried else None  # few have one, and asking the store is dear
+            task = self._recovered(account, row, rows.unpack_task(data), intent, quarantine)
             self._note_command(account, task)
             yield row, task
 
-    def _recovered(self, account: str, row: str, task: Task, quarantine: float) -> Task:
-        intent = self.intent(account, row)
+    def _recovered(self, account: str, row: str, task: Task, intent: rows.Intent | None, quarantine: float) -> Task:
         if intent is not None and intent.open:
             self._hold(account, task)
             if task.status in (Status.PARKED, Status.DEAD):

@@ -3,6 +3,7 @@ within what they may add to the load of an account."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 
@@ -109,4 +110,4 @@ class Turns:
 
 def share_of(task: Task) -> str:
     """Whom a row is fair against within its lane: other flows, and other reasons to read."""
-    return f"{task.wanted.kind}:{task.wanted.cause}"
+    return sys.intern(f"{task.wanted.kind}:{task.wanted.cause}")  # one string, not one per row
