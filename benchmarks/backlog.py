@@ -8,8 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.measure import listener, per_million, usage
-from benchmarks.resolvers import DEADLINE, PROFILE, Resolvers
-from benchmarks.w2a import GROUP, committed
+from benchmarks.resolvers import DEADLINE, GROUP, PROFILE, Resolvers, committed
 from schemas.topics import INBOUND
 
 

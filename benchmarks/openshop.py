@@ -1,4 +1,4 @@
-"""`python -m benchmarks.openshop PORT`: shops without a quota behind one port, too cheap to be what is measured.
+"""`python -m benchmarks.openshop PORT`: shops without a quota behind one port, cheap enough not to be measured.
 
 Each account has a base URL of its own, `/<account>`. Reads find nothing, prices are set and noted. A shop can be told
 to be `away` (503), to `hang` (it takes requests and never answers) or to be `strict` (429, one second of Retry-After).

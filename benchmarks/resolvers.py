@@ -8,28 +8,42 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.measure import Usage, usage
-from benchmarks.w2a import CONFIG, GROUP, committed, folded
-from benchmarks.workload import ACCOUNT, TENANT
+from benchmarks.workload import ACCOUNT, TENANT, sequence_of
 from schemas import topics
 from schemas.entities import EntityType
 from schemas.topics import INBOUND, PROFILES
-from streams.runtime.topicreader import TopicReader
+from streams.runtime.topicreader import Seen, TopicReader
 from streams.stack.ports import free_ports
 from streams.testing.fleet import Fleet
 from streams.testing.prepare import prepare
 
+CONFIG = """
+tenants:
+  {tenant}:
+    accounts:
+      {account}: {{platform: shopify, base_url: "http://127.0.0.1:1"}}
+policies: {{revision: 1, inventory_level: {{kind: lww}}}}
+ordering: {{default: {{mode: {mode}, lateness: 0.5}}}}
+"""
 PROFILE = PROFILES["development"]
 STATE = topics.state(EntityType.INVENTORY_LEVEL)
 DEADLINE = 600.0  # seconds
+GROUP = "resolver"
 _BUCKET = re.compile(r'^sluice_shard_commit_seconds_bucket\{le="([^"]+)",role="resolver"\} (\S+)', re.MULTILINE)
+_LOADING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
+
 Buckets = Mapping[float, float]  # upper bound in seconds -> commits up to it
 
 
@@ -133,3 +147,23 @@ def quantile(before: Buckets, after: Buckets, q: float) -> float:
             return low if bound == float("inf") else low + (bound - low) * (wanted - below) / (count - below)
         low, below = bound, count
     return 0.0
+
+
+def committed(group: Consumer, partitions: list[TopicPartition]) -> int:
+    """Records the group has committed; 0 as long as a broker that has just started loads its groups."""
+    try:
+        return sum(max(0, tp.offset) for tp in group.committed(partitions, 10))
+    except KafkaException as error:
+        if error.args[0].code() in _LOADING:
+            return 0
+        raise
+
+
+def folded(states: Iterable[Seen]) -> tuple[int, dict[bytes, int]]:
+    """How often `state` went back or said the same again, and the highest sequence per key."""
+    regressions, last = 0, dict[bytes, int]()
+    for record in states:
+        key, sequence = record.key or b"", sequence_of(record.value or bytes(13))
+        regressions += sequence <= last.get(key, 0)
+        last[key] = max(sequence, last.get(key, 0))
+    return regressions, last

@@ -23,8 +23,8 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.measure import usage
+from benchmarks.resolvers import CONFIG, GROUP, committed, folded
 from benchmarks.trickle import Load, Trickle
-from benchmarks.w2a import CONFIG, GROUP, committed, folded
 from benchmarks.workload import ACCOUNT, TENANT
 from schemas import topics
 from schemas.entities import EntityType

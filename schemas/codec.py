@@ -99,10 +99,7 @@ class Codec:
 
     def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
         """Frame and encode one record. Raises Unencodable naming the schema and the field at fault."""
-        writer = self._writers.get(name)
-        if writer is None:
-            frame = _FRAME.pack(0, self._source.id_of(name))
-            writer = self._writers[name] = (frame, fastavro.parse_schema(load(name)))
+        writer = self._writers.get(name) or self._writer(name)
         out = BytesIO()
         out.write(writer[0])
         try:
@@ -111,6 +108,15 @@ class Codec:
         except Exception as error:
             raise Unencodable(f"a record does not fit schema {name!r}: {type(error).__name__}: {error}") from error
         return out.getvalue()
+
+    def frame(self, name: str) -> bytes:
+        """What every record of this local schema begins with, for those that are written by hand."""
+        return (self._writers.get(name) or self._writer(name))[0]
+
+    def _writer(self, name: str) -> tuple[bytes, Any]:
+        frame = _FRAME.pack(0, self._source.id_of(name))
+        writer = self._writers[name] = (frame, fastavro.parse_schema(load(name)))
+        return writer
 
     def decode(self, data: bytes) -> Record:
         """Decode one framed value. Raises UnknownSchema or Undecodable."""

@@ -21,6 +21,7 @@ from benchmarks.peers.install import ROOT, NotInstalled
 from benchmarks.peers.lines import plain
 from benchmarks.peers.table import PASS, Row, as_json, table, verdict
 from benchmarks.peers.watch import PeerFailed, Progress, running, watch
+from benchmarks.resolvers import CONFIG
 from benchmarks.workload import Workload, produce
 from schemas import topics
 from schemas.admin import apply, open_admin
@@ -75,7 +76,7 @@ class Bench:
             deleted.result()
 
     def _sluice(self, events: int) -> Row:
-        lines = f"{plain(w2a.CONFIG)} (YAML)"
+        lines = f"{plain(CONFIG)} (YAML)"
         row = Row(SLUICE, "Sluice's resolver", "RocksDB + changelog, transactions", events, "", lines)
         try:
             result = w2a.run(self._bootstrap, self._registry, events, self._keys, self._seed, "none")

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.measure import listener, usage
 from benchmarks.peers.figures import Sample, finished
-from benchmarks.w2a import committed
+from benchmarks.resolvers import committed
 from streams.runtime.supervise import Child, Supervisor
 
 EVERY = 0.1  # seconds between two samples

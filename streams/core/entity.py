@@ -15,7 +15,6 @@ ambiguous, it said two different things with versions that differ in nothing els
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -108,23 +107,17 @@ class Entity(NamedTuple):
         all_of_them = [c for c in self.contributions if c.account != contribution.account]
         all_of_them.append(contribution)
         all_of_them.sort(key=_account)
-        return self._replace(contributions=tuple(all_of_them))
+        return Entity(self.golden_version, self.winner, self.fingerprint, tuple(all_of_them), self.layered)
 
     def pack(self) -> bytes:
         """The row."""
-        head = _HEAD.pack(FORMAT, self.layered, self.golden_version, self.winner, self.fingerprint)
-        return head + b"".join(
-            _ENTRY.pack(
-                c.account,
-                c.version,
-                c.corrected,
-                c.op | c.ambiguous * _AMBIGUOUS,
-                c.released,
-                c.tries << 4 | len(c.asked),
-            )
-            + b"".join(_ASKED.pack(*one) for one in c.asked)
-            for c in self.contributions
-        )
+        parts = [_HEAD.pack(FORMAT, self.layered, self.golden_version, self.winner, self.fingerprint)]
+        for account, version, corrected, op, released, asked, tries, ambiguous in self.contributions:
+            counts = tries << 4 | len(asked)
+            parts.append(_ENTRY.pack(account, version, corrected, op | ambiguous * _AMBIGUOUS, released, counts))
+            for one in asked:
+                parts.append(_ASKED.pack(*one))  # noqa: PERF401 -- mostly there are none
+        return b"".join(parts)
 
     @classmethod
     def unpack(cls, row: bytes) -> Entity:
@@ -132,7 +125,7 @@ class Entity(NamedTuple):
         try:
             form, layered, golden_version, winner, fingerprint = _HEAD.unpack_from(row)
             if form == FORMAT:
-                return cls(golden_version, winner, fingerprint, tuple(_entries(row)), bool(layered))
+                return cls(golden_version, winner, fingerprint, _entries(row), layered != 0)
         except KeyError as error:
             raise ValueError(f"an entity row has an unknown op: {error}") from error
         except struct.error as error:
@@ -140,17 +133,29 @@ class Entity(NamedTuple):
         raise ValueError(f"not an entity row of format {FORMAT}: format {form}")
 
 
-def _entries(row: bytes) -> Iterator[Contribution]:
-    at = HEAD_SIZE
-    while at < len(row):
+def _entries(row: bytes) -> tuple[Contribution, ...]:
+    at, size, found = HEAD_SIZE, len(row), []
+    while at < size:
         account, version, corrected, op, released, counts = _ENTRY.unpack_from(row, at)
         at += ENTRY_SIZE
-        end = at + (counts & 15) * _ASKED.size
-        asked = tuple(_ASKED.unpack_from(row, start) for start in range(at, end, _ASKED.size))
-        at = end
-        yield Contribution(
-            account, version, corrected, _OPS[op & ~_AMBIGUOUS], released, asked, counts >> 4, bool(op & _AMBIGUOUS)
-        )
+        asked: tuple[tuple[bytes, int], ...] = ()
+        if counts & 15:
+            end = at + (counts & 15) * _ASKED.size
+            asked = tuple(_ASKED.unpack_from(row, start) for start in range(at, end, _ASKED.size))
+            at = end
+        op_of, ambiguous = _OPS[op & ~_AMBIGUOUS], op >= _AMBIGUOUS
+        found.append(Contribution(account, version, corrected, op_of, released, asked, counts >> 4, ambiguous))
+    return tuple(found)
+
+
+def version_in(row: bytes, account: bytes) -> bytes:
+    """The newest version of an account as a row says it, without unpacking the row; empty where it has not spoken."""
+    at = HEAD_SIZE
+    while at < len(row):
+        if row.startswith(account, at):
+            return row[at + 8 : at + 37]
+        at += ENTRY_SIZE + (row[at + ENTRY_SIZE - 1] & 15) * _ASKED.size
+    return b""
 
 
 EMPTY = Entity(0, NOTHING, NOTHING, ())

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from schemas.entities import Op
 
 _LAYER = struct.Struct(">29sQBQI")
+_SIZE = _LAYER.size
 _OPS = {int(op): op for op in Op}
 _version = itemgetter(0)
 MOST_FIELDS = 63
@@ -85,24 +86,27 @@ def retime(layers: Layers, version: bytes, corrected: int) -> Layers:
 def pack(layers: Iterable[Layer]) -> bytes:
     """The row."""
     return b"".join(
-        _LAYER.pack(one.version, one.corrected, one.op, one.fields, len(one.value)) + one.value for one in layers
+        [
+            _LAYER.pack(version, corrected, op, fields, len(value)) + value
+            for version, corrected, op, fields, value in layers
+        ]
     )
 
 
 def unpack(row: bytes) -> Layers:
     """Raises ValueError for a row that is cut off."""
-    at, out = 0, []
+    at, end, out = 0, len(row), []
     try:
-        while at < len(row):
+        while at < end:
             version, corrected, op, fields, size = _LAYER.unpack_from(row, at)
-            at += _LAYER.size
+            at += _SIZE
             out.append(Layer(version, corrected, _OPS[op], fields, row[at : at + size]))
             at += size
     except KeyError as error:
         raise ValueError(f"a row of layers has an unknown op: {error}") from error
     except struct.error as error:
         raise ValueError(f"a row of layers of {len(row)} bytes is cut off: {error}") from error
-    if at > len(row):
+    if at > end:
         raise ValueError(f"a row of layers of {len(row)} bytes is cut off")
     return tuple(out)
 

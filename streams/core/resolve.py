@@ -6,9 +6,10 @@ type decides on what each account said last. Folding the same observations in an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple
 
 from connectors.kit.golden import content_fingerprint
@@ -61,6 +62,7 @@ class Resolution(NamedTuple):
 
 UNRANKED = 1 << 30
 GONE = content_fingerprint(Op.DELETE, ())  # what an account is asked to hold of an entity that is deleted
+_tries = attrgetter("tries")
 _CONTENT = 21  # where the content's fingerprint begins in a version
 
 
@@ -89,34 +91,41 @@ def resolve(entity: Entity, seen: Observation, policy: Policy, standings: Mappin
 
 def turned(after: Entity, winner: bytes, content: bytes, before: Entity) -> Entity:
     """The entity with its winner and golden content; a content that is new was asked of nobody yet."""
-    changed = not before.contributions or content != before.fingerprint
-    if changed:
-        after = after._replace(contributions=tuple(c._replace(tries=0) if c.tries else c for c in after.contributions))
-    return after._replace(
-        winner=winner,
-        fingerprint=content,
-        golden_version=before.golden_version + changed,
-    )
+    changed, contributions = not before.contributions or content != before.fingerprint, after.contributions
+    if changed and any(map(_tries, contributions)):
+        contributions = tuple(c._replace(tries=0) if c.tries else c for c in contributions)
+    return Entity(before.golden_version + changed, winner, content, contributions, after.layered)
 
 
 def choose(
-    contributions: Iterable[Contribution], policy: Policy | FieldGroup, standings: Mapping[bytes, Standing]
+    contributions: Sequence[Contribution], policy: Policy | FieldGroup, standings: Mapping[bytes, Standing]
 ) -> tuple[Contribution, str]:
     """The contribution that decides, and which part of the rule chose it. There must be one."""
     deletes = policy.deletes if isinstance(policy, Policy) else DeleteRule.WINNER
+    if deletes is not DeleteRule.WINNER:
+        contributions = _preferred(contributions, deletes)
     if policy.kind is PolicyKind.LWW:
-        winner, because = (
-            max(contributions, key=lambda c: (_bias(c, deletes), _recency(c, standings))),
-            "corrected_time",
-        )
+        winner, because = _newest(contributions, standings), "corrected_time"
     else:
-        winner, because = min(contributions, key=lambda c: (-_bias(c, deletes), _ownership(c, standings))), "owner"
+        winner, because = min(contributions, key=lambda c: _ownership(c, standings)), "owner"
     return winner, f"deleted_by_{deletes}" if deletes is not DeleteRule.WINNER and winner.op is Op.DELETE else because
 
 
-def _bias(c: Contribution, deletes: DeleteRule) -> bool:
-    """What goes before everything else in the choice."""
-    return deletes is not DeleteRule.WINNER and (c.op is Op.DELETE) == (deletes is DeleteRule.ANY)
+def _preferred(contributions: Sequence[Contribution], deletes: DeleteRule) -> Sequence[Contribution]:
+    """Those among which the policy chooses: deletes, or those that have it, go before everything else."""
+    preferred = [c for c in contributions if (c.op is Op.DELETE) == (deletes is DeleteRule.ANY)]
+    return preferred or contributions
+
+
+def _newest(contributions: Sequence[Contribution], standings: Mapping[bytes, Standing]) -> Contribution:
+    """By corrected time; of those that are equal in it by priority, then account."""
+    best = contributions[0]
+    for c in contributions:
+        if c.corrected > best.corrected or (
+            c.corrected == best.corrected and _precedence(c, standings) > _precedence(best, standings)
+        ):
+            best = c
+    return best
 
 
 def _contribution(before: Contribution | None, seen: Observation) -> Contribution:
@@ -144,9 +153,9 @@ def _contribution(before: Contribution | None, seen: Observation) -> Contributio
     return fresh
 
 
-def _recency(c: Contribution, standings: Mapping[bytes, Standing]) -> tuple[int, int, bytes]:
+def _precedence(c: Contribution, standings: Mapping[bytes, Standing]) -> tuple[int, bytes]:
     standing = standings.get(c.account)
-    return c.corrected, -(standing.priority if standing else UNRANKED), c.account
+    return -(standing.priority if standing else UNRANKED), c.account
 
 
 def _ownership(c: Contribution, standings: Mapping[bytes, Standing]) -> tuple[int, int, bytes]:

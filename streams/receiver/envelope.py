@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from connectors.kit.contract import Account, Delivery, DeliveryFacts, Envelope, Source
 from schemas import codec, headers, identity, topics
+from schemas.avrobytes import END, NULL, PRESENT, long, text
 from schemas.codec import FRAME_SIZE, Codec
 from schemas.entities import Channel, Op
 from streams.receiver.producer import Record
@@ -51,7 +52,7 @@ class RawRecords:
     def make(self, account: Account, source: Source, delivery: Delivery, facts: DeliveryFacts) -> Record:
         """The record of one delivery. What the source does not allow-list of the headers is not kept."""
         get = delivery.headers.get
-        kept = {name: _text(text) for name in source.kept_headers if (text := get(name)) is not None}
+        kept = {name: _text(found) for name in source.kept_headers if (found := get(name)) is not None}
         if facts.acknowledge_only:
             kept[ACKNOWLEDGE_ONLY] = "true"
         constant = self._constants((account.platform, account.tenant, account.id), _text(facts.topic))
@@ -75,53 +76,33 @@ class RawRecords:
         attributes = dict(headers.cloud_event(id="", source=f"//{source}", type=_type(platform, topic), time="",
                                               subject="", schema=SCHEMA))  # fmt: skip
         shared = [(name, value) for name, value in attributes.items() if value]
-        head = self._frame + b"".join(map(_string, (tenant, account, platform))) + _WEBHOOK + _string(topic)
+        head = self._frame + b"".join(map(text, (tenant, account, platform))) + _WEBHOOK + text(topic)
         return _Constant(topics.raw(platform), identity.join(account).encode() + b"|", head, shared[:1], shared[1:])
 
 
 def _symbol(field: str, symbol: str) -> bytes:
     kind = next(one["type"] for one in codec.load("raw_envelope")["fields"] if one["name"] == field)
-    return _long(kind["symbols"].index(symbol))
+    return long(kind["symbols"].index(symbol))
 
 
-def _long(value: int) -> bytes:
-    """Avro's zig-zag variable-length integer (Avro 1.12, binary encoding)."""
-    rest = (value << 1) ^ (value >> 63)
-    if rest < 0x80:
-        return _ONE_BYTE[rest]
-    out = bytearray()
-    while rest >= 0x80:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
-
-
-def _string(text: str) -> bytes:
-    data = text.encode()
-    return _long(len(data)) + data
-
-
-_ONE_BYTE = [bytes([n]) for n in range(0x80)]
 _WEBHOOK = _symbol("channel", Channel.WEBHOOK.value)
-_NULL, _PRESENT, _END = _long(0), _long(1), _long(0)
 # read_started_at and read_sequence are null for a push, and what is pushed was seen.
-_PUSHED = _NULL + _NULL + _symbol("op", Op.UPSERT.name.lower())
+_PUSHED = NULL + NULL + _symbol("op", Op.UPSERT.name.lower())
 
 
 def _tail(delivery_id: str, resource_id: str, body: bytes, kept: Mapping[str, str], received_at: int) -> bytes:
-    parts: list[Any] = [_string(delivery_id)]
-    parts.append(_PRESENT + _string(resource_id) if resource_id else _NULL)
-    parts += (_long(len(body)), body)
+    parts: list[Any] = [text(delivery_id)]
+    parts.append(PRESENT + text(resource_id) if resource_id else NULL)
+    parts += (long(len(body)), body)
     if kept:
-        parts.append(_long(len(kept)))
+        parts.append(long(len(kept)))
         for name, value in kept.items():
-            parts += (_name(name), _string(value))
-    parts += (_END, _long(received_at), _PUSHED)
+            parts += (_name(name), text(value))
+    parts += (END, long(received_at), _PUSHED)
     return b"".join(parts)
 
 
-_name = lru_cache(256)(_string)
+_name = lru_cache(256)(text)
 
 
 def _text(value: str) -> str:

@@ -9,11 +9,10 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from schemas import headers, topics
 from schemas.codec import Codec, CodecError
-from schemas.entities import Completeness, EntityType, Op
+from schemas.entities import Completeness, Op
 from schemas.topics import Profile
 from streams.core import layers as parts
 from streams.core.entity import EMPTY, NOTHING, Entity
@@ -26,13 +25,15 @@ from streams.core.stock import NEVER, Guard
 from streams.resolver import graves, guarding, moving
 from streams.resolver.fetches import TIE, fetch
 from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
-from streams.resolver.outputs import Source, Times, decision, push
+from streams.resolver.outputs import Times, push
 from streams.resolver.refold import Refolded, Refolder
 from streams.resolver.routes import Route, Routes
+from streams.resolver.telling import Decisions, Source
 from streams.shard.api import Incoming, Shard
 
 _U64 = struct.Struct(">Q")
 _LEVEL, _RESERVED = guarding.LEVEL.code, guarding.RESERVED.code
+_OPS = {int(op): op for op in Op}
 _SAMPLED = 15  # of 256 first bytes of event ids: how many decisions are told in which nothing differed
 Values = Mapping[int, dict[bytes, bytes | None]]
 
@@ -63,6 +64,7 @@ class Decider:
         self._ledger = ledger
         self._states = states
         self._now = now
+        self._decisions = Decisions(routes, codec)
         self._merger = Merger(codec)
         self._refolder = Refolder(routes, codec)
         self.stale: frozenset[int] = frozenset()  # type codes of which entities may stand by older policies
@@ -80,9 +82,8 @@ class Decider:
             row = self.refold(shard, code, key, row).row
         merging = self._routes.merging.get(code)
         before = Entity.unpack(row) if row else EMPTY._replace(layered=merging is not None)
-        said = Observation(
-            fact[53:61], fact[16:45], _U64.unpack(fact[45:53])[0], Op(fact[71]), bool(fact[72] & headers.ANSWER)
-        )
+        corrected, answer = _U64.unpack_from(fact, 45)[0], fact[72] & headers.ANSWER != 0
+        said = Observation(fact[53:61], fact[16:45], corrected, _OPS[fact[71]], answer)
         completeness = fact[72] & 3
         if completeness == Completeness.HINT:
             raise Unfit("hint", f"a hint of {key.decode()} must become a fetch, not an event; its mapping is wrong")
@@ -181,8 +182,11 @@ class Decider:
         self, shard: Shard, merging: Merging, before: Entity, said: Observation, key: bytes, value: bytes | None,
         completeness: int,
     ) -> Merged:  # fmt: skip
-        stored = {c.account: shard.rows.get(_value_key(key, c.account)) for c in before.contributions}
-        known: dict[bytes, Layers] = {account: parts.unpack(row) for account, row in stored.items() if row}
+        known: dict[bytes, Layers] = {}
+        for c in before.contributions:
+            kept = shard.rows.get(_value_key(key, c.account))
+            if kept:
+                known[c.account] = parts.unpack(kept)
         mine = before.of(said.account)
         if mine is not None and mine.op is Op.UPSERT and said.account not in known:  # what it said was not kept then
             if said.version < mine.version:
@@ -215,7 +219,7 @@ class Decider:
                 if account in route.to:
                     wanted = guarding.Wanted(entity.fingerprint, merged.value)
                     self._push(shard, route, account, key, entity, wanted, fact, told=False)
-        held = moving.Winner(self._codec, merged.value, merged.golden)
+        held = moving.Winner(self._codec, merged.value)
         return entity, asked + self._command(shard, found, key, entity, held, fact)
 
     # -- reservations
@@ -391,10 +395,8 @@ class Decider:
         self, shard: Shard, code: int, key: bytes, verdict: Resolution, source: Source, asked: Sequence[bytes],
         groups: Sequence[GroupWinner],
     ) -> None:  # fmt: skip
-        told: dict[str, Any] = decision(
-            self._routes, EntityType.from_code(code), key, verdict, source, asked, self._now(), groups
-        )
-        shard.emit(topics.DECISIONS, shard.number, key, self._codec.encode("decision", told))
+        told = self._decisions.record(code, key, verdict, source, asked, self._now(), groups)
+        shard.emit(topics.DECISIONS, shard.number, key, told)
 
 
 def _is_told(verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner], fact: bytes, *, always: bool) -> bool:
@@ -406,8 +408,9 @@ def _is_told(verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner],
         return True
     if len(entity.contributions) < 2 and not groups:
         return False
-    stuck = any(does_not_stick(c) for c in entity.contributions)
-    return always or verdict.outcome is not Outcome.UNCHANGED or stuck or fact[0] < _SAMPLED
+    if always or verdict.outcome is not Outcome.UNCHANGED or fact[0] < _SAMPLED:
+        return True
+    return any(does_not_stick(c) for c in entity.contributions)
 
 
 def _value_key(key: bytes, account: bytes) -> bytes:

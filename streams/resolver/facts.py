@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas import headers
 from schemas.entities import Op, Rank
 from schemas.headers import Header, InvalidHeader
-from streams.core.entity import ENTRY_SIZE, HEAD_SIZE, Contribution, Entity
+from streams.core.entity import ENTRY_SIZE, HEAD_SIZE, Entity
 from streams.shard.api import Incoming
 
 SINGLE_SIZE = HEAD_SIZE + ENTRY_SIZE  # of the row of an entity of which one account has spoken
@@ -45,19 +45,7 @@ def is_plain(key: bytes) -> bool:
     return key.count(b"|") == 2 and key.isascii()
 
 
-def _entry(row: bytes | None, account: bytes) -> Contribution | None:
-    return Entity.unpack(row).of(account) if row else None
-
-
-def known_version(row: bytes, account: bytes) -> bytes:
-    """The newest version an account is known by."""
-    if len(row) == SINGLE_SIZE and row[HEAD_SIZE : HEAD_SIZE + 8] == account:
-        return row[HEAD_SIZE + 8 : HEAD_SIZE + 37]
-    said = _entry(row, account)
-    return said.version if said else b""
-
-
 def released_clock(row: bytes | None, account: bytes) -> int:
     """The clock of the newest version of an account that was released to `events`; 0 for none."""
-    said = _entry(row, account)
+    said = Entity.unpack(row).of(account) if row else None
     return said.released if said else 0

@@ -30,10 +30,10 @@ class Winner:
     """The winning record of an entity, decoded at most once however many flows look into it. `value`: None when it is
     deleted, or was not kept."""
 
-    def __init__(self, codec: Codec, value: bytes | None, record: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, codec: Codec, value: bytes | None) -> None:
         self._codec = codec
         self.value = value
-        self._record = record
+        self._record: Mapping[str, Any] | None = None
 
     @property
     def record(self) -> Mapping[str, Any]:

@@ -1,96 +1,17 @@
-"""What the resolver says besides `state` and `events`: decisions and push tasks, as records of their schemas. Pure."""
+"""What the resolver asks of accounts: push tasks, as records of their schema. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas import identity, topics
-from schemas.entities import EntityType, Lane, Op
-from schemas.headers import Version
+from schemas.entities import Lane, Op
 from schemas.topics import Profile
-from streams.core.entity import NOTHING, Contribution, Entity
+from streams.core.entity import NOTHING, Entity
 from streams.core.policy import Flow, OnDrift, Policy, PolicyKind
-from streams.core.resolve import Resolution, does_not_stick
 from streams.resolver.guarding import Wanted
-from streams.resolver.merging import GroupWinner
 from streams.resolver.routes import Member, Route, Routes
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the event that was decided on stands."""
-
-    topic: str
-    partition: int
-    offset: int
-    event_id: bytes
-    account: bytes
-
-
-def decision(
-    routes: Routes,
-    kind: EntityType,
-    key: bytes,
-    verdict: Resolution,
-    source: Source,
-    asked: Sequence[bytes],
-    now: int,
-    groups: Sequence[GroupWinner] = (),
-) -> dict[str, Any]:
-    """A record of schemas/avro/decision.avsc; `groups`: who won the field groups, of a type that has them."""
-    entity = verdict.entity
-    winner = entity.of(entity.winner)
-    assert winner is not None
-    return {
-        "golden_key": key.decode(),
-        "type": kind.value,
-        "decided_at": now,
-        "golden_version": entity.golden_version,
-        "outcome": verdict.outcome.value,
-        "rule": routes.policies[kind.code].kind.value,
-        "because": verdict.because,
-        "policy_revision": routes.rules.revision,
-        "event_id": source.event_id,
-        "event_account": _name(routes, source.account),
-        "winner": contribution(routes, winner, source),
-        "losers": [contribution(routes, c, source) for c in entity.contributions if c.account != entity.winner],
-        "source_topic": source.topic,
-        "source_partition": source.partition,
-        "source_offset": source.offset,
-        "pushed_to": [_name(routes, account) for account in asked],
-        "groups": [
-            {"group": one.group, "rule": one.rule, "account": _name(routes, one.account), "because": one.because}
-            for one in groups
-        ],
-        "ambiguous": [_name(routes, c.account) for c in entity.contributions if c.ambiguous],
-        "stuck": [_name(routes, c.account) for c in entity.contributions if does_not_stick(c)],
-        "drifted": _drifted(routes, kind, key.split(b"|", 1)[0].decode(), entity),
-    }
-
-
-def contribution(routes: Routes, c: Contribution, source: Source | None = None) -> dict[str, Any]:
-    """What one account says now; the event id is known for the one that was just decided on."""
-    version = Version.unpack(c.version)
-    return {
-        "account": _name(routes, c.account),
-        "event_id": source.event_id if source and source.account == c.account else b"",
-        "op": "delete" if c.op is Op.DELETE else "upsert",
-        "version": {
-            "clock": version.clock,
-            "rank": int(version.rank),
-            "sequence": version.sequence,
-            "mapping_revision": version.mapping_revision,
-            "fingerprint": version.fingerprint,
-        },
-        "corrected_time": c.corrected,
-    }
-
-
-def _name(routes: Routes, account: bytes) -> str:
-    member = routes.members.get(account)
-    return member.account if member else account.hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +86,18 @@ def _expires_at(flow: Flow, entity: Entity, times: Times) -> int | None:
     return since + int(flow.max_age * 1_000_000)
 
 
-def _drifted(routes: Routes, kind: EntityType, tenant: str, entity: Entity) -> list[str]:
+def drifted(routes: Routes, code: int, key: bytes, entity: Entity) -> list[bytes]:
     """Accounts that hold something else than flows gave them, where these do not repair that but report it."""
-    if entity.fingerprint == NOTHING:
+    if entity.fingerprint == NOTHING or code not in routes.routed_types:
         return []
+    tenant = key.split(b"|", 1)[0].decode()
     watched = [
         route
-        for route in routes.routes(tenant, kind.code)
+        for route in routes.routes(tenant, code)
         if route.flow.on_drift is OnDrift.REPORT and route.takes(entity.winner)
     ]
     return [
-        _name(routes, c.account)
+        c.account
         for c in entity.contributions
         if any(c.account in route.to for route in watched)
         and c.op is Op.UPSERT

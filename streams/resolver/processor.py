@@ -17,11 +17,12 @@ from schemas.codec import Codec
 from schemas.entities import EntityType
 from schemas.headers import InvalidHeader
 from schemas.topics import Profile
+from streams.core.entity import version_in
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.resolve import Outcome
 from streams.resolver import clocks, graves
 from streams.resolver.deciding import Decider, Unfit
-from streams.resolver.facts import fact_of, key_of, known_version
+from streams.resolver.facts import fact_of, key_of
 from streams.resolver.measure import STAGE, UNKNOWN, Measures
 from streams.resolver.refolding import Refolding
 from streams.resolver.releasing import Releasing
@@ -200,13 +201,13 @@ class Resolver:
             if not (
                 self._releasing.seen(shard, fact[:16]) or self._releasing.waiting(fact[:16], key + account, version)
             ):
-                overtaken = row is not None and version < known_version(row, account)
+                overtaken = row is not None and version < version_in(row, account)
                 order(shard, topic, record, fact, arrival, row, None, newer_known=overtaken)
             return
         outcome, row = self._decider.decide(shard, topic, record, fact, key, row or b"")
         if outcome is _WON or outcome is _UNCHANGED:
             # An older event that says what no newer one said wins those fields, and is late all the same.
-            newer_known = code in self._routes.merging and version < known_version(row, account)
+            newer_known = code in self._routes.merging and version < version_in(row, account)
             order(shard, topic, record, fact, arrival, row, outcome is _UNCHANGED, newer_known=newer_known)
             self._count(fact, outcome.value)
         else:
@@ -223,7 +224,7 @@ class Resolver:
                 self._note_duplicate(event_id, (record.key or b"") + account, version)
             self._count(fact, "duplicate")
         else:
-            newer_known = version < known_version(row, account)
+            newer_known = version < version_in(row, account)
             late = self._releasing.order(
                 shard, topic, record, fact, arrival, row, unchanged=False, newer_known=newer_known
             )

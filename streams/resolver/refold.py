@@ -8,15 +8,15 @@ they no longer do: both are what a fold of the log by the new rules would have k
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from schemas.codec import Codec, CodecError
-from schemas.entities import Op
+from schemas.entities import EntityType, Op
 from streams.core import layers as parts
 from streams.core.entity import NOTHING, Contribution, Entity
 from streams.core.layers import ALL, Layer
 from streams.core.resolve import Outcome, Resolution, choose, held, turned
-from streams.resolver.merging import META, UNKNOWN, GroupWinner, Merged, Merger, Merging, content_of
+from streams.resolver.merging import UNKNOWN, GroupWinner, Merged, Merger, Merging, whole_content
 from streams.resolver.routes import Routes
 
 BECAUSE = "policy_revision"
@@ -66,7 +66,7 @@ class Refolder:
         if merging is None:
             entity, values, golden = self._to_values(entity, values)
             return self._chosen(code, entity, values, golden)
-        entity, values = self._to_layers(entity, values)
+        entity, values = self._to_layers(code, entity, values)
         return self._put_together(merging, entity, values)
 
     # -- whole records
@@ -92,7 +92,7 @@ class Refolder:
         if winner.op is Op.UPSERT and value is None and moved:
             return Refolded(entity, Resolution(entity, Outcome.UNCHANGED, UNKNOWN), values)
         before = entity
-        if golden and golden == self._measured(value):
+        if golden and golden == self._measured(code, value):
             before = entity._replace(fingerprint=held(winner))
         after = turned(before, winner.account, held(winner), before)
         changed = after.golden_version != before.golden_version
@@ -100,12 +100,12 @@ class Refolder:
 
     # -- records that are put together
 
-    def _to_layers(self, entity: Entity, values: Values) -> tuple[Entity, Values]:
+    def _to_layers(self, code: int, entity: Entity, values: Values) -> tuple[Entity, Values]:
         if entity.layered:
             return entity, values
         rows = dict(_layers(entity.contributions, values))
         contributions = tuple(c._replace(asked=(), tries=0) for c in entity.contributions)
-        golden = self._measured(values.get(entity.winner)) if entity.fingerprint != NOTHING else NOTHING
+        golden = self._measured(code, values.get(entity.winner)) if entity.fingerprint != NOTHING else NOTHING
         content = golden or entity.fingerprint
         return entity._replace(contributions=contributions, fingerprint=content, layered=True), rows
 
@@ -120,15 +120,14 @@ class Refolder:
         verdict = merged.verdict
         if verdict.because != UNKNOWN:
             verdict = _verdict(after, changed=changed, moved=after.winner != entity.winner)
-        return Refolded(entity, verdict, values, changed, merged.value, replace(merged, verdict=verdict))
+        return Refolded(entity, verdict, values, changed, merged.value, merged._replace(verdict=verdict))
 
-    def _measured(self, value: bytes | None) -> bytes:
+    def _measured(self, code: int, value: bytes | None) -> bytes:
         """The content of a whole record as records that are put together measure it; empty when it cannot be read."""
         try:
-            record = self._codec.decode(value or b"")
+            return whole_content(self._merger.cutter(EntityType.from_code(code)).cut(value or b""))
         except CodecError:
             return b""
-        return content_of(record, (name for name in record if name != META))
 
 
 def _verdict(after: Entity, *, changed: bool, moved: bool) -> Resolution:

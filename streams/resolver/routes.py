@@ -12,7 +12,7 @@ from schemas.entities import EntityType
 from streams.core.layers import bits
 from streams.core.policy import DeleteRule, FieldGroup, Flow, Ordering, Policy, PolicyKind, Rules, TaskKind
 from streams.core.resolve import UNRANKED, Standing
-from streams.resolver.merging import META, Group, Merging
+from streams.resolver.merging import META, Group, Merging, slices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,12 @@ def _merging(rules: Rules, kind: EntityType, table: Routes) -> Merging:
     names = [one["name"] for one in codec.load(kind.value)["fields"] if one["name"] != META]
     places = {name: bit for bit, name in enumerate(names)}
     groups = [
-        Group(rule, bits(rule.fields, places), {h: _standing(rule, m) for h, m in table.members.items()})
+        Group(
+            rule,
+            bits(rule.fields, places),
+            slices_of(rule.fields, places),
+            {h: _standing(rule, m) for h, m in table.members.items()},
+        )
         for rule in policy.groups
     ]
     routed: dict[bytes, frozenset[str]] = {}

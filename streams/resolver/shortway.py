@@ -74,28 +74,27 @@ def kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> It
 
 
 class Tallies:
-    """The open counters of an account's day; those asked for last are at hand until the next flush."""
+    """The open counters of each account's day; those asked for last are at hand until the next flush."""
 
     def __init__(self, ledger: LedgerBuffer, label: Callable[[bytes], str]) -> None:
         self._ledger = ledger
         self._label = label
-        self._account = b""
-        self._last: tuple[bytes, bytes, Tally] = (b"", b"", {})
+        self._last: dict[bytes, tuple[bytes, bytes, Tally]] = {}
 
     def of(self, account: bytes, received: bytes) -> tuple[bytes, bytes, Tally]:
         """The counters, and the receive times between which they count, packed."""
-        last = self._last
-        if account == self._account and last[0] <= received < last[1]:
+        last = self._last.get(account)
+        if last is not None and last[0] <= received < last[1]:
             return last
         began = _from_bytes(received) // DAY_MICROS * DAY_MICROS
         counters = self._ledger.tally(Book.EVENTS, self._label(account), day_of(began))
-        self._account, self._last = account, (_U64.pack(began), _U64.pack(began + DAY_MICROS), counters)
-        return self._last
+        last = self._last[account] = (_U64.pack(began), _U64.pack(began + DAY_MICROS), counters)
+        return last
 
     def flush(self, rows: Any, observer: Observer) -> None:
         """Write the ledger's rows: the counters at hand are closed."""
         self._ledger.flush(rows, observer)
-        self._account, self._last = b"", (b"", b"", {})
+        self._last.clear()
 
 
 def forwards(  # noqa: C901 -- see above
