@@ -60,6 +60,7 @@ class Courier:
         self._lines: Mapping[str, Line] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
+        self._filling = asyncio.Lock()  # one account after the other, so that the first ones go on soon
         self._next_report = 0.0
         self._next_note = 0.0
 
@@ -83,8 +84,7 @@ class Courier:
         self._renewals = None if tokens is None else Renewals(setup, tokens, self._outbox, judge)
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
         for line in self._lines.values():
-            self._fill(line)
-        self._table.flush()
+            self._table.forget(line.reference)
         log.info("courier opened", shard=shard.number, accounts=sorted(self._lines), epoch=self._reads.epoch)
 
     def process(self, shard: Shard, topic: str, records: Sequence[Incoming]) -> int | None:
@@ -129,8 +129,7 @@ class Courier:
         """Work the table until cancelled; then wait shortly for replies that are on their way."""
         self._broken = asyncio.get_running_loop().create_future()
         loops = [
-            asyncio.create_task(line.loop(partial(self._start, shard, line)), name=f"courier-{name}")
-            for name, line in self._lines.items()
+            asyncio.create_task(self._go(shard, line), name=f"courier-{name}") for name, line in self._lines.items()
         ]
         try:
             await asyncio.gather(self._broken, *loops)
@@ -139,6 +138,12 @@ class Courier:
             if self._running and self._setup.settings.drain > 0:
                 await asyncio.wait(self._running, timeout=self._setup.settings.drain)
             await _cancel(self._running)
+
+    async def _go(self, shard: Shard, line: Line) -> None:
+        """Nothing of an account starts before all its rows are known, one of which may be in doubt."""
+        async with self._filling:
+            await self._fill(line)
+        await line.loop(partial(self._start, shard, line))
 
     def _start(self, shard: Shard, line: Line, item: Item, ticket: Ticket) -> None:
         """Begin a piece of work beside the others."""
@@ -198,9 +203,15 @@ class Courier:
             line.pacer.block(bucket.blocked_until)
         return line
 
-    def _fill(self, line: Line) -> None:
-        for row, task in self._table.recover(line.reference, self._setup.settings.limits.quarantine):
-            self._turns.schedule(line, row, task)
+    async def _fill(self, line: Line) -> None:
+        """In portions: a million rows take a quarter of a minute, and other accounts go on meanwhile."""
+        last, quarantine = "", self._setup.settings.limits.quarantine
+        while portion := self._table.recover(line.reference, quarantine, last):
+            for row, task in portion:
+                self._turns.schedule(line, row, task)
+            last = portion[-1][0]
+            self._table.flush()
+            await asyncio.sleep(0)
         if self._renewals is not None:
             self._renewals.schedule(line)
         if self._polls is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice, takewhile
 
 from schemas.entities import Lane
 from streams.core import courier_rows as rows
@@ -15,6 +15,7 @@ from streams.courier.setup import reference
 from streams.shard.api import Rows
 
 CRASHED = "crashed"
+_PORTION = 1_000  # rows: some 15 ms
 
 
 class Table:
@@ -167,17 +168,31 @@ class Table:
 
     # -- after a restart
 
-    def recover(self, account: str, quarantine: float) -> Iterator[tuple[str, Task]]:
-        """All rows of an account after a restart. An open intent may still land until it is `quarantine` s old."""
+    def forget(self, account: str) -> None:
+        """All rows of the account are about to be read anew."""
         self._running = {key: task for key, task in self._running.items() if key[0] != account}
         self._turns.forget(account)
-        tried = {rows.rest_of(key)[0] for key, _ in self._rows.scan(rows.key(rows.INTENT, account))}
-        for key, data in self._rows.scan(rows.key(rows.TASK, account)):
-            row = rows.rest_of(key)[0]
-            intent = self.intent(account, row) if row in tried else None  # few have one, and asking the store is dear
-            task = self._recovered(account, row, rows.unpack_task(data), intent, quarantine)
-            self._note_command(account, task)
-            yield row, task
+
+    def recover(self, account: str, quarantine: float, after: str = "", most: int = _PORTION) -> list[tuple[str, Task]]:
+        """The next rows of an account behind the row `after`, `most` of them; fewer when there are no more. An open
+        intent may still land until it is `quarantine` s old."""
+        start = rows.key(rows.TASK, account, after) + b"\x00" if after else b""
+        found = islice(self._rows.scan(rows.key(rows.TASK, account), start), most)
+        stored = [(rows.rest_of(key)[0], rows.unpack_task(data)) for key, data in found]
+        tried = self._tried(account, stored[0][0], stored[-1][0]) if stored else frozenset()
+        return [(row, self._brought_back(account, row, task, row in tried, quarantine)) for row, task in stored]
+
+    def _tried(self, account: str, first: str, last: str) -> frozenset[str]:
+        """Rows from first to last that have an intent: few, and asking the store for each row's own is dear."""
+        scanned = self._rows.scan(rows.key(rows.INTENT, account), rows.key(rows.INTENT, account, first))
+        known = (rows.rest_of(key)[0] for key, _ in scanned)
+        return frozenset(takewhile(lambda row: row.encode() <= last.encode(), known))
+
+    def _brought_back(self, account: str, row: str, task: Task, tried: bool, quarantine: float) -> Task:
+        intent = self.intent(account, row) if tried else None
+        found = self._recovered(account, row, task, intent, quarantine)
+        self._note_command(account, found)
+        return found
 
     def _recovered(self, account: str, row: str, task: Task, intent: rows.Intent | None, quarantine: float) -> Task:
         if intent is not None and intent.open:
