@@ -1,4 +1,4 @@
-"""W2b: as W2a with entities that are put together: field groups, two accounts, every record decoded and encoded.
+"""W2b: as W2a with entities that are put together: field groups, two accounts, a decision for nearly every event.
 
 CPU is that of the resolver's process tree from the first to the last committed source offset. The oracle compares
 title, tags and vendor of every product in `state` with the truth, and looks for regressions.

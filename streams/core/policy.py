@@ -64,7 +64,7 @@ class Policy:
 
     With `groups` an entity is put together from its accounts field group by field group; fields of no group come from
     the winner by `kind`. `partial`: accounts may say some of the fields only, and what they said before of the others
-    still holds. Either of them costs a decoded and encoded record per event; without, values pass as bytes.
+    still holds. Either of them costs a record cut and joined per event; without, values pass as they came.
     """
 
     kind: PolicyKind

@@ -207,6 +207,8 @@ class Decider:
     def _route_merged(
         self, shard: Shard, code: int, key: bytes, merged: Merged, fact: bytes, *, changed: bool
     ) -> tuple[Entity, list[bytes]]:
+        if code not in self._routes.routed_types:
+            return merged.verdict.entity, []
         merging, found = self._routes.merging[code], self._routes.routes(_tenant(key), code)
         if merged.value is None or not found:
             return self._route_gone(shard, found, key, merged.verdict.entity, fact)
