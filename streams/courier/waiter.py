@@ -36,5 +36,7 @@ class SystemWaiter:
         if math.isinf(at):
             await changed.wait()
             return
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the change.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(changed.wait(), max(0.0, at - self.now()))
+            async with asyncio.timeout(max(0.0, at - self.now())):
+                await changed.wait()

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         description="When records were deleted before they were read: stop refuses to work, skip goes on behind them, "
         "with an error in the log and a count.",
     )
-    row_cache_entries: int = Field(200_000, ge=0, description="Rows per shard kept in memory over the local store.")
+    row_cache_entries: int = Field(50_000, ge=0, description="Rows per shard kept in memory over the local store.")
     receiver_max_body_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, le=8 * 1024 * 1024, description="Largest webhook body, bytes; larger ones get 413."
     )

@@ -181,8 +181,10 @@ class LiveShard:
 
     async def _pause(self, delay: float) -> None:
         """Sleep, but not when somebody starts to wait for the commit."""
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._urgent.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._urgent.wait()
 
     def _take(self) -> Batch:
         day = int(time.time() * 1000) // DAY_MS
