@@ -131,8 +131,8 @@ def _newest(contributions: Sequence[Contribution], standings: Mapping[bytes, Sta
 def _contribution(before: Contribution | None, seen: Observation) -> Contribution:
     """What the account says now.
 
-    An echo of what we asked it to hold inherits the time of what we asked for, so that our own write does not beat a
-    change made elsewhere before the write but heard of after it. The old content at the old clock value is old news
+    An echo of what we asked it to hold inherits the time of what we asked for, less a microsecond, so that our own write
+    does not beat a change made elsewhere before the write, or in the same second, but heard of after it. The old content at the old clock value is old news
     from before our write: what was asked stays asked. Anything else is a change made there, and clears it.
 
     The answer to our own write says how the account stores what we asked for, rounded or trimmed perhaps: the account
@@ -147,7 +147,7 @@ def _contribution(before: Contribution | None, seen: Observation) -> Contributio
     for at in reversed(range(len(before.asked))):
         content, time = before.asked[at]
         if content == fresh.fingerprint and fresh.op is Op.UPSERT:
-            return fresh._replace(corrected=time, asked=before.asked[at:])
+            return fresh._replace(corrected=time - 1, asked=before.asked[at:])
     if fresh.fingerprint == before.fingerprint and (fresh.clock == before.clock or before.settled):
         return fresh._replace(corrected=before.corrected, asked=before.asked)
     return fresh

@@ -189,7 +189,7 @@ class Merger:
         for at in reversed(range(len(before.asked))):
             content, time = before.asked[at]
             if content == held or (seen.answer and at == len(before.asked) - 1):
-                corrected = time if content == held else time - 1
+                corrected = time - 1
                 mine = parts.retime(mine, newest.version, corrected)
                 return mine, fresh._replace(corrected=corrected, asked=before.asked[at:])
         return mine, fresh._replace(asked=())

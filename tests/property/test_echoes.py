@@ -139,3 +139,26 @@ def test_a_shop_on_which_nothing_sticks_is_asked_three_times_and_named() -> None
     assert world.run.decisions()[-1]["stuck"] == ["presta"]
     world.edit("shop", "8.88")
     assert world.settle() == MOST_TRIES, "a new winner is worth asking for again"
+
+
+@pytest.mark.parametrize("author", SHOPS)
+@pytest.mark.parametrize("answers", [True, False])
+def test_two_edits_of_one_second_with_an_echo_between_them_end_with_the_second(author: str, answers: bool) -> None:
+    """What the other shop was told and says back is as old as the first edit, and must not tie with the second."""
+    world = World(Policy(PolicyKind.LWW), dict.fromkeys(SHOPS, exactly), answers)
+    for shop in SHOPS:
+        world.edit(shop, "5.00")
+    world.settle()
+    second = world.run.clock.now() + 60_000_000
+    for sequence, amount in enumerate(("93.25", "18.06"), start=1):
+        world.held[author] = Decimal(amount)
+        money = {"amount": Decimal(amount), "currency": "EUR", "tax": "INCLUDED"}
+        world.run.say(
+            author, KIND, ID, {"amount": money}, source_time=second, sequence=sequence,
+            comparable=golden.comparable_price(Decimal(amount), "EUR", "INCLUDED"),
+        )  # fmt: skip
+        world.run.commit()
+        world.run.advance(70)
+        world.settle()
+    assert set(world.held.values()) == {Decimal("18.06")}
+    assert Decimal(world.run.state(KIND)[KEY]["amount"]["amount"]) == Decimal("18.06")
