@@ -131,9 +131,10 @@ def _newest(contributions: Sequence[Contribution], standings: Mapping[bytes, Sta
 def _contribution(before: Contribution | None, seen: Observation) -> Contribution:
     """What the account says now.
 
-    An echo of what we asked it to hold inherits the time of what we asked for, less a microsecond, so that our own write
-    does not beat a change made elsewhere before the write, or in the same second, but heard of after it. The old content at the old clock value is old news
-    from before our write: what was asked stays asked. Anything else is a change made there, and clears it.
+    An echo of what we asked it to hold inherits the time of what we asked for, less a microsecond, so that our own
+    write does not beat a change made elsewhere before the write, or in the same second, but heard of after it. The old
+    content at the old clock value is old news from before our write: what was asked stays asked. Anything else is a
+    change made there, and clears it.
 
     The answer to our own write says how the account stores what we asked for, rounded or trimmed perhaps: the account
     is in step with it, and what it holds is a little older than what it was asked for, so it never wins over that.
