@@ -25,7 +25,7 @@ class FetchPace:
     `shortest` + `per_byte` * bytes, at most `longest`."""
 
     shortest: float = 0.025
-    longest: float = 0.1
+    longest: float = 0.15
     per_byte: float = 1e-6
     _next: float = float("-inf")
 
