@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -39,13 +40,10 @@ def product(account: Account, remote_id: str) -> ReadFlow:
 
 def whole_product(account: Account, node: dict[str, Any]) -> NodeFlow:
     """The node with the variants behind its first page added to it."""
-    connection = node.get("variants") or {}
-    while after := next_page(connection):
-        variables = {"id": node["id"], "first": queries.VARIANT_PAGE, "after": after}
-        cost = queries.PRODUCT_VARIANTS_COST
-        more = yield from ask(account, "read_variants", queries.PRODUCT_VARIANTS, variables, cost, "product")
-        connection = _joined(connection, (more or {}).get("variants"))
-    return {**node, "variants": connection}
+    variables = {"id": node["id"], "first": queries.VARIANT_PAGE}
+    cost = queries.PRODUCT_VARIANTS_COST
+    read = partial(ask, account, "read_variants", queries.PRODUCT_VARIANTS, cost=cost, root="product")
+    return (yield from _with_rest(node, "variants", variables, read))
 
 
 def order(account: Account, remote_id: str) -> ReadFlow:
@@ -61,13 +59,10 @@ def order(account: Account, remote_id: str) -> ReadFlow:
 
 def whole_order(account: Account, node: dict[str, Any]) -> NodeFlow:
     """The node with the lines behind its first page added to it."""
-    connection = node.get("lineItems") or {}
-    while after := next_page(connection):
-        variables = {"id": node["id"], "first": queries.LINE_PAGE, "after": after}
-        cost = queries.ORDER_LINES_COST
-        more = yield from ask(account, "read_lines", queries.ORDER_LINES, variables, cost, "order")
-        connection = _joined(connection, (more or {}).get("lineItems"))
-    return {**node, "lineItems": connection}
+    variables = {"id": node["id"], "first": queries.LINE_PAGE}
+    cost = queries.ORDER_LINES_COST
+    read = partial(ask, account, "read_lines", queries.ORDER_LINES, cost=cost, root="order")
+    return (yield from _with_rest(node, "lineItems", variables, read))
 
 
 def inventory_item(account: Account, remote_id: str) -> ReadFlow:
@@ -100,6 +95,17 @@ def seen(topic: str, remote_id: str, node: Mapping[str, Any]) -> Observation:
 def gone(topic: str, remote_id: str) -> Observation:
     """A record that is no longer there."""
     return Observation(topic, remote_id, orjson.dumps({"id": remote_id}), Op.DELETE)
+
+
+def _with_rest(
+    node: dict[str, Any], name: str, variables: Mapping[str, Any], read: Callable[[Mapping[str, Any]], ValueFlow]
+) -> NodeFlow:
+    """The node with all pages of its connection `name`. `read`: asks for one more, with these variables and `after`."""
+    connection = node.get(name) or {}
+    while after := next_page(connection):
+        more = yield from read({**variables, "after": after})
+        connection = _joined(connection, (more or {}).get(name))
+    return {**node, name: connection}
 
 
 def _joined(before: Mapping[str, Any], page: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from schemas.entities import Channel
 from streams.core import intents, outcome
 from streams.core.desired import NEVER, Kind, Status, Task, Wanted
 from streams.courier.batches import Batches, Piece
-from streams.courier.drive import BeforeWrite, Driver
+from streams.courier.drive import BeforeWrite, Driver, read_only
 from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox, Trip
@@ -151,7 +151,7 @@ class Attempts:
     async def _verify(self, line: Line, trip: Trip, write: Write, destination: Verifier) -> outcome.Decision:
         """What is in doubt is looked up."""
         trip.purpose = "verify"
-        found: Written | None = await self._driver.run(line, destination.verify(line.account, write), trip, _read_only)
+        found: Written | None = await self._driver.run(line, destination.verify(line.account, write), trip, read_only)
         return outcome.RetryAt(self._now(), outcome.NOT_CARRIED_OUT) if found is None else outcome.Done(found)
 
     async def _fetch(self, line: Line, task: Task, trip: Trip) -> outcome.Decision:
@@ -161,7 +161,7 @@ class Attempts:
         async with line.reads.shared():
             sequence = self._reads.next_sequence()
             flow = self._setup.destination.fetch(line.account, resource, remote_id)
-            seen: list[Observation] = await self._driver.run(line, flow, trip, _read_only)
+            seen: list[Observation] = await self._driver.run(line, flow, trip, read_only)
         self._reads.emit(line, Channel.FETCH, seen, trip, sequence)
         return outcome.Done(Written())
 
@@ -228,7 +228,3 @@ def _named(decision: outcome.Decision) -> str:
         outcome.Pause: "paused",
     }
     return names[type(decision)]
-
-
-async def _read_only(request: Request) -> None:
-    raise AssertionError(f"{request.operation} writes, but a read was expected: declare it in the flow's contract")

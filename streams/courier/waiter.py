@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from typing import Protocol
 
 from connectors.kit.clock import Clock
+from connectors.kit.waiting import event_within
 
 
 class Waiter(Protocol):
@@ -36,7 +36,4 @@ class SystemWaiter:
         if math.isinf(at):
             await changed.wait()
             return
-        # Not wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the change.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, at - self.now())):
-                await changed.wait()
+        await event_within(changed, max(0.0, at - self.now()))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from typing import cast
 import httptools
 
 from connectors.kit.errors import Refused
+from connectors.kit.waiting import event_within
 from streams.receiver.intake import STORED, Address, Busy, Intake, Reply, broken, slow
 
 IDLE = 3630.0  # seconds a silent connection is kept: longer than any proxy before us does, as aiohttp
@@ -51,8 +51,7 @@ class Connections:
         for connection in [*self._open]:
             connection.finish()
         if self._open:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._none.wait(), within)
+            await event_within(self._none, within)
         for connection in [*self._open]:
             connection.abort()
 

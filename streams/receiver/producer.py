@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaException, Producer
+
+from connectors.kit.waiting import event_within
 
 _POLL = 0.001  # seconds between two looks for reports, which is as fine as the loop's clock is
 _SWEEP = 0.2  # seconds between two looks for reports that are overdue
@@ -154,8 +155,7 @@ class KafkaProducer:
 
     async def close(self, within: float = 5.0) -> int:
         """Flush what is queued and stop. Returns how many records are still unanswered after `within` seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_reported.wait(), within)
+        await event_within(self._all_reported, within)
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._expire(float("inf"))

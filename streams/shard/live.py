@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from operator import itemgetter
 from typing import Any, NoReturn
 
+from connectors.kit.waiting import event_within
 from streams.shard.api import Entry, Headers
 from streams.shard.pace import CommitPace
 from streams.shard.rows import CachedRows
@@ -181,10 +181,7 @@ class LiveShard:
 
     async def _pause(self, delay: float) -> None:
         """Sleep, but not when somebody starts to wait for the commit."""
-        # Not wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the event.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(delay):
-                await self._urgent.wait()
+        await event_within(self._urgent, delay)
 
     def _take(self) -> Batch:
         day = int(time.time() * 1000) // DAY_MS

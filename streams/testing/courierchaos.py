@@ -7,7 +7,6 @@ is one JSON object.
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from streams.runtime.topicreader import TopicReader
 from streams.stack import Endpoints
 from streams.testing import oracle, truth
 from streams.testing.broker import endpoints
+from streams.testing.ending import end_with
 from streams.testing.oracle import Finding, Report
 from streams.testing.wishes import Wishes
 from streams.testing.yard import PLACE, SHOPS, VENDORS, WAREHOUSE, Yard, until
@@ -190,12 +190,7 @@ def main(kills: int, seed: int) -> None:
     """Kill couriers at random points and look at what the vendors accepted."""
     with endpoints() as where:
         score = run(where, kills, seed)
-    for line in score.failed:
-        click.echo(line, err=True)
-    result = asdict(score)
-    del result["failed"]
-    click.echo(json.dumps({**result, "passed": not score.failed}))
-    sys.exit(bool(score.failed))
+    end_with(score)
 
 
 if __name__ == "__main__":

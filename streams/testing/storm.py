@@ -6,7 +6,6 @@ disks of all ages and transactions of dead owners all the time. The last line is
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import signal
@@ -14,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from streams.testing import chatter
 from streams.testing.aftermath import Aftermath, longest_pause
 from streams.testing.broker import endpoints
 from streams.testing.chatter import Chatter, Manners
+from streams.testing.ending import end_with
 from streams.testing.fleet import Fleet
 from streams.testing.oracle import Report
 from streams.testing.prepare import prepare
@@ -206,12 +206,7 @@ def main(seconds: int, seed: int) -> None:
     """Let resolvers join and leave under load and ask the oracle."""
     with endpoints() as where:
         score = run(where, seconds, seed)
-    for line in score.failed:
-        click.echo(line, err=True)
-    result = asdict(score)
-    del result["failed"]
-    click.echo(json.dumps({**result, "passed": not score.failed}))
-    sys.exit(bool(score.failed))
+    end_with(score)
 
 
 if __name__ == "__main__":
