@@ -123,6 +123,7 @@ def host(settings: Settings, hosted: Hosted, metrics: Metrics) -> None:
         delete_retention_ms=CATALOGUE[hosted.changelog].delete_retention_ms,
         row_cache=settings.row_cache_entries,
         seen_days=CATALOGUE[topics.RESOLVE_SEEN].retention_ms // topics.DAY_MS - 1,
+        seen_ids=settings.seen_ids,
         offsets_lost=settings.offsets_lost,
         recorder=MeteredShards(metrics, health, hosted.name, settings.topic_prefix),
         prepare=hosted.prepare,

@@ -16,6 +16,7 @@ from connectors.kit.errors import Misconfigured
 from connectors.kit.log import LEVELS, redact_text
 from connectors.kit.settings import MASK
 from schemas.topics import PLATFORMS, PROFILES, Profile, Role
+from streams.shard.seen import IN_MEMORY, MAX_IDS
 
 PREFIX = "SLUICE_"
 FILE_VARIABLE = "SLUICE_SETTINGS_FILE"
@@ -96,6 +97,12 @@ class Settings(BaseSettings):
         "with an error in the log and a count.",
     )
     row_cache_entries: int = Field(50_000, ge=0, description="Rows per shard kept in memory over the local store.")
+    seen_ids: int = Field(
+        MAX_IDS,
+        ge=IN_MEMORY,
+        description="Ids of released events per shard kept on disk, at 16 bytes each; beyond it the oldest day is "
+        "forgotten. See sizing.md.",
+    )
     receiver_max_body_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, le=8 * 1024 * 1024, description="Largest webhook body, bytes; larger ones get 413."
     )

@@ -211,10 +211,11 @@ class Host:
     def _begin(self, restored: Restore) -> None:
         """A shard is restored and still ours: from here on it works."""
         plan, number = self._plan, restored.number
-        store, transactions, attempts = restored.store, restored.transactions, restored.attempts
+        store, transactions, attempts, seen = restored.store, restored.transactions, restored.attempts, restored.seen
         start = restored.start
         assert attempts is not None
         assert store is not None
+        assert seen is not None
         assert transactions is not None
         assert self._offsets is not None
         shard = LiveShard(
@@ -222,7 +223,7 @@ class Host:
             prefix=plan.prefix,
             store=store,
             rows=CachedRows(store, plan.row_cache),
-            seen=restored.seen,
+            seen=seen,
             transactions=transactions,
             metadata=self._offsets.metadata,
             positions=start.committed,
@@ -247,7 +248,7 @@ class Host:
             group=plan.group,
             shard=number,
             rows_read=restored.progress.rows,
-            seen=len(restored.seen),
+            seen=len(seen),
             positions=dict(start.positions),
             store=store.why_empty or "rolled forward",
             seconds=round(seconds, 3),

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from operator import itemgetter
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from connectors.kit.waiting import event_within
 from streams.shard.api import Entry, Headers
@@ -17,6 +18,7 @@ from streams.shard.seen import DAY_MS, SeenIds
 from streams.shard.store import Store
 from streams.shard.transaction import Batch, Transactions
 
+T = TypeVar("T")
 _VALUE = itemgetter(1)
 FULL = 40_000  # records gathered beyond which processing waits for the commit
 FULL_BYTES = 64 << 20
@@ -138,11 +140,15 @@ class LiveShard:
             self._task.remove_done_callback(self._ended)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+        await self._in_thread(self._close)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(work, *arguments))
 
     def _close(self) -> None:
         self.rows.store(int(time.time() * 1000))
         self._store.close()
+        self._seen.close()
 
     # -- committing
 
@@ -177,7 +183,14 @@ class LiveShard:
                     waiter.set_result(None)
             now_ms = int(time.time() * 1000)
             if self.rows.due(now_ms):
-                await asyncio.get_running_loop().run_in_executor(self._executor, self.rows.store, now_ms)
+                await self._in_thread(self.rows.store, now_ms)
+            await self._file_ids()
+
+    async def _file_ids(self) -> None:
+        """Move what is seen from memory into files, one at a time."""
+        if (filing := self._seen.filing()) is not None:
+            await self._in_thread(self._seen.write, filing)
+            self._seen.filed(filing)
 
     async def _pause(self, delay: float) -> None:
         """Sleep, but not when somebody starts to wait for the commit."""
@@ -199,9 +212,7 @@ class LiveShard:
     async def _commit(self, batch: Batch) -> None:
         self._busy = True
         started = time.monotonic()
-        position = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._transactions.commit, batch, self._metadata
-        )
+        position = await self._in_thread(self._transactions.commit, batch, self._metadata)
         now = time.monotonic()
         if position is not None:
             self.rows.committed(position)

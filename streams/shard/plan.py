@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from streams.shard.api import Processor
-from streams.shard.seen import DAY_MS
+from streams.shard.seen import DAY_MS, MAX_IDS
 
 OffsetsLost = Literal["stop", "skip"]
 
@@ -92,6 +92,7 @@ class Plan:
     delete_retention_ms: int = 7 * DAY_MS
     row_cache: int = 200_000
     seen_days: int = 7
+    seen_ids: int = MAX_IDS
     restores: int = 2
     offsets_lost: OffsetsLost = "stop"
     recorder: Recorder = field(default_factory=Silent)

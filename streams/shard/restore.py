@@ -48,7 +48,7 @@ class Restore:
     def __init__(self, plan: Plan, number: int, offsets: Offsets) -> None:
         self.number = number
         self.progress = Progress()
-        self.seen = SeenIds(plan.seen_days)
+        self.seen: SeenIds | None = None
         self.start = Start({})
         self.final = False  # whether what was measured last is the end
         self._fenced = False
@@ -90,6 +90,7 @@ class Restore:
             identity = Identity(self._offsets.cluster_id, self._changelog, number)
             self.store = Store(self._folder, identity)
             self._discard_old(self.store)
+            self.seen = SeenIds(self._folder.with_name(f"{number}.seen"), plan.seen_days, plan.seen_ids)
         low, self._end = self._offsets.bounds(self._changelog, number, committed=not self.final)
         if self.final and self.store.position > self._end:
             self.store.restart(f"its position {self.store.position} is past the changelog's end {self._end}")
@@ -139,6 +140,7 @@ class Restore:
             self.progress.rows += len(messages)
 
     def _ids(self, messages: list[Any], position: int) -> None:
+        assert self.seen is not None
         before, end = self._seen_bounds
         if self._moved(self._plan.prefix + self._plan.seen, before, position):
             today = _now_ms() // DAY_MS
@@ -167,6 +169,9 @@ class Restore:
         if self.store is not None:
             self.store.close()
             self.store = None
+        if self.seen is not None:
+            self.seen.close()
+            self.seen = None
         if self.attempts is not None:
             self.attempts.close()
             self.attempts = None

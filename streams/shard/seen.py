@@ -1,79 +1,74 @@
 """Ids of released events: exact within the horizon, dropped by whole days, rebuilt from the seen topic.
 
 An id is remembered in the transaction that releases its event. The seen topic holds one record per transaction (key:
-day, value: 16-byte ids end to end), so a restart reads 16 bytes per event and nothing is written to disk here.
-
-Ids of a day are packed: 4,096 byte strings, each with the ids that begin with the same 12 bits. An id is looked for
-by the interpreter's substring search, which at a million ids per day and shard goes over 4 KiB (0.4 us for one that is
-there, 1.2 us for one that is not, measured).
+day, value: 16-byte ids end to end), so a restart reads 16 bytes per event. The newest ids are in memory, the others in
+files of the shard's folder (streams.shard.idfiles), four of a size merged into one and a past day's into one: memory
+stays the same however many there are, and an id that is in none of them costs a read for each of some twenty files.
 """
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
-ID_SIZE = 16
+from streams.shard.idfiles import ID_SIZE, IdFile, IdSet, PackedIds, write
+
 DAY_MS = 86_400_000
-_BUCKETS = 4_096  # one per prefix of 12 bits
+IN_MEMORY = 65_536  # ids of a shard after which they go to a file
+MERGED = 4  # files of one size that become one
+MAX_IDS = 32_000_000  # of a shard, at 16 bytes of disk each
 
 
-class PackedIds:
-    """A set of 16-byte ids that begin with random bits, at about 19 bytes each. Not thread-safe."""
+@dataclass(slots=True)
+class Filing:
+    """Ids on their way into one file."""
 
-    def __init__(self) -> None:
-        self._buckets = [bytearray() for _ in range(_BUCKETS)]
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __contains__(self, event_id: bytes) -> bool:
-        bucket = self._buckets[event_id[0] << 4 | event_id[1] >> 4]
-        at = bucket.find(event_id)
-        while at % ID_SIZE and at >= 0:  # the end of one id and the beginning of the next
-            at = bucket.find(event_id, at + 1)
-        return at >= 0
-
-    def add_new(self, event_ids: Collection[bytes]) -> None:
-        """Add ids that are not in the set; one that is costs its 16 bytes again, and nothing else."""
-        buckets = self._buckets
-        for event_id in event_ids:
-            bucket = buckets[event_id[0] << 4 | event_id[1] >> 4]
-            bucket += event_id
-        self._count += len(event_ids)
-
-    @property
-    def size(self) -> int:
-        """Bytes held, without those of the interpreter's allocator."""
-        return sum(map(bytearray.__sizeof__, self._buckets)) + 8 * _BUCKETS
+    day: int
+    sources: Sequence[IdSet]
+    path: Path
+    tier: int
+    file: IdFile | None = None
 
 
 class SeenIds:
-    """Exact membership of 16-byte ids, in memory, grouped by day. Not thread-safe.
+    """Exact membership of 16-byte ids, grouped by day. Not thread-safe, but for `write` and `close`.
 
-    `horizon_days` must cover the longest automatic retry of the connected vendors; `max_ids` bounds memory (about 19
-    bytes per id): beyond it the oldest day is dropped, never the newest, and the version gate alone decides about its
-    events.
+    `folder` is emptied: what is in it belonged to an earlier life. `horizon_days` must cover the longest automatic
+    retry of the connected vendors. `max_ids` bounds the disk: beyond it the oldest day is dropped, never the newest,
+    and the version gate alone decides about its events. Whoever adds ids must also see to `filing`.
     """
 
-    def __init__(self, horizon_days: int = 7, max_ids: int = 4_000_000) -> None:
-        self._days: dict[int, PackedIds] = {}
+    def __init__(self, folder: Path, horizon_days: int = 7, max_ids: int = MAX_IDS, in_memory: int = IN_MEMORY) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self._folder = folder
         self._horizon = horizon_days
         self._max = max_ids
+        self._in_memory = in_memory
         self._fresh: list[bytes] = []
         self._unpacked: set[bytes] = set()
+        self._recent = PackedIds()
+        self._day = 0
+        self._full: list[tuple[int, PackedIds]] = []  # to be filed
+        self._files: dict[int, list[IdFile]] = {}  # by day, the largest first
+        self._names = 0
+        self._writing = threading.Lock()
+        self._closed = False
         self.dropped_days = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._days.values())) + len(self._unpacked)
+        filed = sum(len(file) for files in self._files.values() for file in files)
+        return len(self._unpacked) + len(self._recent) + sum(len(ids) for _, ids in self._full) + filed
 
     def __contains__(self, event_id: bytes) -> bool:
-        if event_id in self._unpacked:
+        if event_id in self._unpacked or event_id in self._recent:
             return True
-        for ids in self._days.values():  # noqa: SIM110 -- a generator would cost as much as the search
-            if event_id in ids:
-                return True
-        return False
+        if any(event_id in ids for _, ids in self._full):
+            return True
+        return any(event_id in file for files in reversed(self._files.values()) for file in reversed(files))
 
     def add(self, event_ids: Sequence[bytes]) -> None:
         """Remember ids that are to go into the next transaction."""
@@ -90,16 +85,76 @@ class SeenIds:
         return packed
 
     def load(self, day: int, packed: bytes, today: int) -> None:
-        """Take in one record of the seen topic."""
+        """Take in one record of the seen topic, and file what is to be filed. Raises OSError."""
         if day > today - self._horizon:
             self._pack(day, list(ids_in(packed)))
+            while (filing := self.filing()) is not None:
+                self.write(filing)
+                self.filed(filing)
+
+    def close(self) -> None:
+        """Let go of all files, and delete them; waits for a `write` that is under way."""
+        with self._writing:
+            self._closed = True
+            for file in chain.from_iterable(self._files.values()):
+                file.close()
+            self._files.clear()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- filing
+
+    def filing(self) -> Filing | None:
+        """What is to be written next, or None: `write` it, then say `filed`; only one at a time."""
+        self._forget()
+        if self._full:
+            day, ids = self._full[0]
+            return self._filing(day, [ids], 0)
+        for day, files in self._files.items():
+            past = day < self._day
+            several = files if past else files[-MERGED:]
+            if len(several) > 1 and (past or (len(several) == MERGED and several[0].tier == several[-1].tier)):
+                return self._filing(day, several, several[0].tier + 1)
+        return None
+
+    def write(self, filing: Filing) -> None:
+        """Write the file, maybe in another thread, while ids are added and looked for. Raises OSError."""
+        with self._writing:
+            if not self._closed:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                filing.file = write(filing.path, filing.sources, filing.tier)
+
+    def filed(self, filing: Filing) -> None:
+        """The file is written: it stands for what it was written from."""
+        assert filing.file is not None
+        files = self._files.setdefault(filing.day, [])
+        if filing.tier == 0:
+            del self._full[0]
+        else:
+            merged = [file for file in files if file in filing.sources]
+            for file in merged:
+                file.close()
+            files[:] = [file for file in files if file not in merged]
+        files.append(filing.file)
+        files.sort(key=lambda file: -file.tier)
+
+    def _filing(self, day: int, sources: Sequence[IdSet], tier: int) -> Filing:
+        self._names += 1
+        return Filing(day, tuple(sources), self._folder / f"{day}-{self._names}.ids", tier)
 
     def _pack(self, day: int, event_ids: Collection[bytes]) -> None:
-        self._days.setdefault(day, PackedIds()).add_new(event_ids)
-        newest = max(self._days)
-        for old in sorted(self._days):
-            if old <= newest - self._horizon or (old < newest and len(self) > self._max):
-                del self._days[old]
+        day = max(day, self._day)  # a clock that is behind: an id may well be kept longer
+        if self._recent and (day != self._day or len(self._recent) >= self._in_memory):
+            self._full.append((self._day, self._recent))
+            self._recent = PackedIds()
+        self._day = day
+        self._recent.add_new(event_ids)
+
+    def _forget(self) -> None:
+        """Drop the days behind the horizon, and the oldest while there are too many ids."""
+        for day in sorted(self._files):
+            if day <= self._day - self._horizon or (day < self._day and len(self) > self._max):
+                for file in self._files.pop(day):
+                    file.close()
                 self.dropped_days += 1
 
 

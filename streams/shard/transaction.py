@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from schemas.headers import NAME
 from streams.shard.api import Entry
-from streams.shard.seen import ID_SIZE
+from streams.shard.idfiles import ID_SIZE
 
 CALL_TIMEOUT = 30.0  # seconds for one blocking producer call
 INIT_DEADLINE = 60.0  # seconds until a dead predecessor's transaction must have been ended

@@ -85,7 +85,7 @@ def test_a_graceful_stop_takes_seconds_and_leaves_nothing_to_repeat(
     bench.add(300)
     assert member.stop() < 10.0
     done, emitted = bench.committed(), bench.outputs()
-    assert sum(done) == len(emitted) == emitted.total()
+    assert sum(max(0, offset) for offset in done) == len(emitted) == emitted.total()  # -1: nothing yet
     member.start()
     member.wait_for("shard opened", 4)
     bench.wait_consumed()
