@@ -8,8 +8,10 @@ Source: Avro 1.12, binary encoding.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from itertools import groupby
+from typing import Any, NoReturn
 
 from schemas.avrobytes import END
 from schemas.codec import FRAME_SIZE, Codec, Schema, Undecodable, load
@@ -33,7 +35,7 @@ class Cutter:
             return self._slices(self._normal(value))
         try:
             fields = self._slices(value)
-        except (IndexError, ValueError) as error:
+        except (AttributeError, IndexError, ValueError) as error:  # of a match that is none, too
             raise Undecodable(f"these {len(value)} bytes are no record of {self._name!r}: {error!r}") from error
         for at in self._maps:
             if fields[at] != END:  # the entries of a map have no order of their own
@@ -57,43 +59,41 @@ def _sorted(node: Any) -> Any:
 
 
 def compiled(schema: Schema) -> tuple[Callable[[bytes], Fields], list[int]]:
-    """What cuts a framed record of a schema, and which of its fields have a map in them. It raises IndexError and
-    ValueError for anything else."""
+    """What cuts a framed record of a schema, and which of its fields have a map in them. It raises AttributeError,
+    IndexError and ValueError for anything else."""
     generated, names = _Generated(), [f"end{at}" for at in range(len(schema["fields"]))]
     lines, maps = ["def cut(data):", f"    at = {FRAME_SIZE}"], []
     for at, field in enumerate(schema["fields"]):
-        body = list(generated.lines(field["type"], "    "))
+        body = list(_in_runs(generated.lines(field["type"], "    ")))
         lines += [*body, f"    {names[at]} = at"]
         if any(_MAP in line for line in body):
             maps.append(at)
     slices = [f"data[{begin}:{end}]" for begin, end in zip([FRAME_SIZE, *names], names, strict=False)]
     lines += ["    if at != len(data):", '        raise ValueError(f"it ends at byte {at}")']
     lines.append(f"    return ({', '.join(slices)},)")
-    made: dict[str, Any] = {"number": _number, "block": _block}
+    made: dict[str, Any] = {"step": _STEP, "far": _far, "block": _block, "after": _AFTER, "no": _no}
     exec("\n".join(lines), made)
     return made["cut"], maps
 
 
 _MAP = "# map"
-_LENGTH = """\
-n, at = data[at], at + 1
-if n > 127:
-    n, at = number(data, at, n)
-if n & 1:
-    raise ValueError("a length below 0")
-at += n >> 1"""
-_INTEGER = """\
-while data[at] > 127:
-    at += 1
-at += 1"""
-_PRIMITIVES = {
-    "null": "pass",
-    "boolean": "at += 1",
-    "int": _INTEGER,
-    "long": _INTEGER,
-    "string": _LENGTH,
-    "bytes": _LENGTH,
-}
+_NUMBER = "# number"
+_TEXT = "at += step[data[at]] or far(data, at)"
+_PRIMITIVES = {"null": "pass", "boolean": "at += 1", "int": _NUMBER, "long": _NUMBER, "string": _TEXT, "bytes": _TEXT}
+_STEP = tuple(0 if n & 1 or n > 127 else 1 + (n >> 1) for n in range(256))  # over a text, by its first byte; 0: far
+_RUN = 16  # numbers that are passed at once
+_AFTER = [re.compile(rb"[\x80-\xff]*[\x00-\x7f]" * count, re.DOTALL).match for count in range(_RUN + 1)]
+
+
+def _in_runs(lines: Iterable[str]) -> Iterator[str]:
+    """Lines in which numbers that follow each other are passed at once."""
+    for line, run in groupby(lines):
+        count = len(list(run))
+        if not line.endswith(_NUMBER):
+            yield from [line] * count
+            continue
+        for some in [_RUN] * (count // _RUN) + [count % _RUN] * (count % _RUN > 0):
+            yield line.replace(_NUMBER, f"at = after[{some}](data, at).end()")
 
 
 class _Generated:
@@ -111,7 +111,7 @@ class _Generated:
         elif node in self._named:
             yield from self._composed(self._named[node], pad)
         else:
-            yield from (pad + line for line in _PRIMITIVES[node].splitlines())
+            yield pad + _PRIMITIVES[node]
 
     def _composed(self, node: Schema, pad: str) -> Iterator[str]:
         kind = node["type"]
@@ -120,9 +120,7 @@ class _Generated:
             for field in node["fields"]:
                 yield from self.lines(field["type"], pad)
         elif kind == "enum":
-            yield f"{pad}if data[at] & 1 or data[at] > {2 * len(node['symbols']) - 2}:"
-            yield f"{pad}    raise ValueError('no such symbol')"
-            yield f"{pad}at += 1"
+            yield f"{pad}at += data[at] in {bytes(range(0, 2 * len(node['symbols']), 2))!r} or no('symbol')"
         elif kind in {"array", "map"}:
             yield from self._blocks(node, pad)
         else:
@@ -134,7 +132,7 @@ class _Generated:
             yield f"{pad}{'elif' if number else 'if'} n == {2 * number}:"
             yield from self.lines(branch, pad + "    ")
         yield f"{pad}else:"
-        yield f"{pad}    raise ValueError('no such branch')"
+        yield f"{pad}    no('branch')"
 
     def _blocks(self, node: Schema, pad: str) -> Iterator[str]:
         yield f"{pad}while data[at]:" + (f"  {_MAP}" if node["type"] == "map" else "")
@@ -146,20 +144,31 @@ class _Generated:
         yield f"{pad}at += 1"
 
 
+def _no(what: str) -> NoReturn:
+    raise ValueError(f"no such {what}")
+
+
+def _far(data: bytes, at: int) -> int:
+    """The size of a text with its length, which is not one byte."""
+    length, end = _number(data, at + 1, data[at])
+    if length & 1:
+        raise ValueError("a length below 0")
+    return end - at + (length >> 1)
+
+
 def _number(data: bytes, at: int, first: int) -> tuple[int, int]:
     """A zig-zagged number of which the first byte was read, and where it ends."""
     rest, shift = first & 0x7F, 7
-    while data[at] > 127:
-        rest |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-    return rest | data[at] << shift, at + 1
+    while first > 127:
+        first, at = data[at], at + 1
+        rest |= (first & 0x7F) << shift
+        shift += 7
+    return rest, at
 
 
 def _block(data: bytes, at: int) -> tuple[int, int]:
     """How many items a block has, and where they begin. A count below 0 is followed by the size in bytes."""
-    rest, at = data[at], at + 1
-    if rest > 127:
-        rest, at = _number(data, at, rest)
+    rest, at = _number(data, at + 1, data[at])
     if not rest & 1:
         return rest >> 1, at
     while data[at] > 127:

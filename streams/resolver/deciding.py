@@ -112,7 +112,7 @@ class Decider:
         packed = entity.pack()
         shard.rows.put(b"E" + key, packed)
         moved = entity.winner != before.winner
-        if asked or _is_told(verdict, entity, groups, fact, always=moved):
+        if asked or _is_told(verdict, entity, fact, always=moved):
             source = Source(topic, shard.number, record.offset, fact[:16], said.account)
             self._tell(shard, code, key, verdict._replace(entity=entity), source, asked, groups)
         return verdict.outcome, packed
@@ -401,14 +401,14 @@ class Decider:
         shard.emit(topics.DECISIONS, shard.number, key, told)
 
 
-def _is_told(verdict: Resolution, entity: Entity, groups: Sequence[GroupWinner], fact: bytes, *, always: bool) -> bool:
+def _is_told(verdict: Resolution, entity: Entity, fact: bytes, *, always: bool) -> bool:
     """Decisions of one account's own entity say nothing; those in which nothing differed are sampled. `always`: of
     several accounts at least."""
     if entity.of(entity.winner) is None:
         return False
     if verdict.tie:
         return True
-    if len(entity.contributions) < 2 and not groups:
+    if len(entity.contributions) < 2:
         return False
     if always or verdict.outcome is not Outcome.UNCHANGED or fact[0] < _SAMPLED:
         return True

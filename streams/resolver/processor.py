@@ -68,7 +68,7 @@ class Resolver:
         self._latest: dict[int, dict[bytes, bytes | None]] = {kind.code: {} for kind in EntityType}
         self._graves_at = 0.0
         self._grave_days = routes.rules.grave_days
-        self._simple = self._all_simple = dict(kinds(routes, self._latest))
+        self._simple = self._all_simple = dict(kinds(routes, codec, self._latest))
         self._refolding: Refolding | None = None
         self._sweeping: Sweeping | None = None
         self._decider = self._new_decider()

@@ -1,7 +1,8 @@
 """The common case in one loop over packed bytes: a whole record, the newest word of an entity's only account.
 
-The newer version wins then, whatever the policy. Everything else goes the long way (streams.resolver.deciding), which
-gives the same bytes: tests/property/test_resolver.py. Nothing is called per step: a call costs as much as a step.
+The newer version wins then, whatever the policy, and gives the fields of every group. Everything else goes the long way
+(streams.resolver.deciding), which gives the same bytes: tests/property/test_resolver.py, test_merging.py. Nothing is
+called per step: a call costs as much as a step.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from schemas import headers
+from schemas.codec import Codec, CodecError
+from schemas.cutting import Cutter, Fields
 from schemas.entities import Channel, Completeness, EntityType, Op
 from schemas.headers import NAME, pack_event_facts
 from streams.core.entity import FORMAT, NOTHING
+from streams.core.layers import ALL
 from streams.core.ledger import DAY_MICROS, Book, LedgerBuffer, Observer, day_of
 from streams.core.policy import OrderingMode
 from streams.resolver.facts import LAST_RANK, SINGLE_SIZE, is_plain
+from streams.resolver.merging import whole_content
 from streams.resolver.releasing import Releasing
 from streams.resolver.routes import Routes
 from streams.shard.api import Incoming, Shard
@@ -30,7 +35,9 @@ _single = struct.Struct(">2xQ8x8s8s21s8s9x8sx").unpack
 pack_single = struct.Struct(">2sQ8s8s8s21s8s8sB8sB").pack
 _from_bytes = partial(int.from_bytes, byteorder="big")
 _UPSERT = int(Op.UPSERT)
-_FIRST = bytes((FORMAT, 0))
+_AS_IT_CAME, _LAYERED = bytes((FORMAT, 0)), bytes((FORMAT, 1))
+# one layer, of the whole record; see streams.core.layers
+_layer = struct.Struct(">21s8s8sBQI").pack
 _CHANNELS = len(Channel)
 _NONE, _ARRIVAL = OrderingMode.NONE, OrderingMode.ARRIVAL
 Tally = dict[str, int]
@@ -55,20 +62,25 @@ class LongWay(Protocol):
 
 
 class Kind(NamedTuple):
-    """What the short way needs to know of a combination of format, type, op and flags."""
+    """What the short way needs to know of a combination of format, type, op and flags. `cut`: of a type that may be put
+    together from parts."""
 
     kept: bool
     mode: OrderingMode
     latest: dict[bytes, bytes | None]
+    cut: Callable[[bytes], Fields] | None
 
 
-def kinds(routes: Routes, latest: Mapping[int, dict[bytes, bytes | None]]) -> Iterator[tuple[bytes, Kind]]:
+def kinds(
+    routes: Routes, codec: Codec, latest: Mapping[int, dict[bytes, bytes | None]]
+) -> Iterator[tuple[bytes, Kind]]:
     """The kinds of events that may go the short way, by those four bytes of their header. It takes whole records only,
-    of types that are neither put together from parts nor counted against a stock."""
+    of types that neither give commands nor count against a stock."""
     for code, ordering in routes.orderings.items():
-        if code in routes.merging or code in routes.commanded_types or code == EntityType.RESERVATION.code:
+        if code in routes.commanded_types or code == EntityType.RESERVATION.code:
             continue
-        kind = Kind(code in routes.kept_types, ordering.mode, latest[code])
+        cut = Cutter(codec, routes.merging[code].kind.value).cut if code in routes.merging else None
+        kind = Kind(code in routes.kept_types, ordering.mode, latest[code], cut)
         for channel in range(_CHANNELS):
             yield bytes((headers.FORMAT, code, Op.UPSERT, Completeness.FULL | channel << 2)), kind
 
@@ -120,8 +132,10 @@ def forwards(  # noqa: C901 -- see above
         row = near.get(row_key)
         if row is None:
             row = get(row_key)
+        kept, mode, latest, cut = kind
+        value = record.value
         if row is None and is_plain(key):
-            golden, released, same = 1, NOTHING, False
+            golden, held, released = 0, b"", NOTHING
         elif row is None or len(row) != SINGLE_SIZE:
             one(shard, topic, record, arrival, again=False)
             continue
@@ -131,16 +145,32 @@ def forwards(  # noqa: C901 -- see above
                 one(shard, topic, record, arrival, again=False)
                 continue
             if version <= known:
-                way.beaten(shard, topic, record, fact, arrival, row, duplicate=version == known)
+                if cut is None:
+                    way.beaten(shard, topic, record, fact, arrival, row, duplicate=version == known)
+                else:  # what it says may be what nothing newer did
+                    one(shard, topic, record, arrival, again=False)
                 continue
-            same = content == held
-            golden += not same
-        row = pack_single(_FIRST, golden, account, content, account, version, content, corrected, _UPSERT, released, 0)
+        if cut is None:
+            form, said, same = _AS_IT_CAME, content, content == held
+            latest[key] = value
+            if kept:
+                way.keep(shard, fact[70], key, account, value)
+        else:
+            try:
+                said = whole_content(cut(value or b""))
+            except CodecError:
+                one(shard, topic, record, arrival, again=False)
+                continue
+            assert value is not None
+            form, same = _LAYERED, said == held
+            if not same:
+                latest[key] = value
+            layer_key = b"V" + key + account
+            layer = _layer(version, content, corrected, _UPSERT, ALL, len(value)) + value
+            touched[layer_key] = near[layer_key] = layer
+        golden += not same
+        row = pack_single(form, golden, account, said, account, version, content, corrected, _UPSERT, released, 0)
         touched[row_key] = near[row_key] = row
-        kept, mode, latest = kind
-        latest[key] = value = record.value
-        if kept:
-            way.keep(shard, fact[70], key, account, value)
         if mode is _NONE:
             done(event_id)
         elif mode is _ARRIVAL:

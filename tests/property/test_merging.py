@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import topics
 from schemas.entities import Completeness, EntityType
 from streams.core.policy import DeleteRule, FieldGroup, Flow, Policy, PolicyKind, Rules
+from streams.resolver.processor import Resolver
 from streams.resolver.routes import Member
 from streams.testing.topology import TopologyTestDriver
 
@@ -129,6 +131,45 @@ def test_texts_are_the_first_owners_that_has_said_them_and_labels_the_last_ones(
     tags = [word for account in ACCOUNTS if (word := newest(said, account, "tags")) is not None]
     last = max(tags, key=lambda word: (word.at, -ACCOUNTS.index(word.account)))
     assert found["tags"] == [f"{last.account}-{last.at}"]
+
+
+class Slow(TopologyTestDriver):
+    """Without the short way."""
+
+    def _make_resolver(self) -> Resolver:
+        made = super()._make_resolver()
+        made._simple = made._all_simple = {}
+        return made
+
+
+class Same(Word):
+    """Says what its account always says."""
+
+    def values(self) -> dict[str, Any] | None:
+        return Word(self.account, 0, self.fields).values()
+
+
+of_one_account = st.builds(
+    lambda kind, at, fields: kind("shop", at, fields),
+    st.sampled_from([Word, Same]),
+    st.integers(1, 9),
+    st.sampled_from([FULL, FULL, FULL, ("title",), None]),
+)
+
+
+@rules
+@settings(max_examples=60)
+@given(said=st.lists(of_one_account, max_size=8))
+def test_the_short_way_writes_the_same_bytes_as_the_long_one(rule: Policy, said: list[Word]) -> None:
+    policies = Rules(policies={KIND: rule})
+    fast, slow = TopologyTestDriver.of(policies, MEMBERS, START), Slow.of(policies, MEMBERS, START)
+    for run in (fast, slow):
+        for word in said:
+            speak(run, word)
+        run.commit()
+    assert fast.rows() == slow.rows()
+    assert fast.records(topics.state(KIND)) == slow.records(topics.state(KIND))
+    assert fast.decisions() == slow.decisions()
 
 
 def test_a_partial_event_changes_only_the_fields_it_carries() -> None:
