@@ -40,7 +40,7 @@ class Batches:
         if batch is None or leader.wanted.kind is not Kind.SET or leader.attempts > 1:
             return []
         joined: list[Write] = []
-        for row, task in self._turns.companions(line, leader, batch.most * _LOOKED_AT):
+        for row, task in self._turns.companions(line, pieces[0].row, leader, batch.most * _LOOKED_AT):
             if len(pieces) == batch.most:
                 break
             other = self._as_write(task)

@@ -148,6 +148,7 @@ class XrefReplica(MemoryXref):
             "auto.offset.reset": "earliest",
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 8_192,
+            "fetch.queue.backoff.ms": 5,  # by default a full queue stops fetching for a whole second
         }
         self._topic = topic
         self._codec = codec
