@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count, islice
@@ -104,12 +104,12 @@ class Schedule:
         else:
             heapq.heappush(self._due, (item.due, next(self._sequence), entry))
 
-    def alike(self, item: Item, most: int) -> list[str]:
+    def alike(self, item: Item, most: int) -> Iterator[str]:
         """Keys of work that waits where this item did, in order: due, of the same lane (aged or not), share, group and
-        owner. At most so many."""
+        owner. At most so many. What was named may be removed meanwhile; nothing may be put or taken."""
         path = _path(item)
         queues = (fair.queued(path) for fair in self._lanes.values())
-        return list(islice((entry.item.key for queue in queues for entry in queue), most))
+        return islice((entry.item.key for queue in queues for entry in queue), most)
 
     def remove(self, key: str) -> None:
         """Forget work; unknown keys are no error."""

@@ -7,7 +7,7 @@ import heapq
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 
 from connectors.kit.buckets import NONE, OWN, Buckets
@@ -94,8 +94,9 @@ class Line:
         self.schedule.peek(now)
         self.notify()
 
-    def alike(self, key: str, lane: Lane, share: str, most: int) -> list[str]:
-        """Work that waits as this piece does: due, of the same lane, share and class; the first so many, in order."""
+    def alike(self, key: str, lane: Lane, share: str, most: int) -> Iterator[str]:
+        """Work that waits as this piece did: due, of the same lane, share and class; the first so many, in order. What
+        was named may be withdrawn meanwhile; nothing may be offered."""
         return self.schedule.alike(self._item(key, Place(lane, share, 0.0)), most)
 
     def _put(self, now: float, key: str, place: Place) -> None:

@@ -116,13 +116,11 @@ class Turns:
         line.offer(row, lane_of(task), share_of(task), now + delay)
         return True
 
-    def companions(self, line: Line, row: str, task: Task, most: int) -> Iterator[tuple[str, Task]]:
-        """Rows like this one that could begin as well: of the same flow, class and lane, waiting for the first time. At
-        most so many are looked at. One that is taken is to be withdrawn from the line's schedule."""
-        now = self._setup.waiter.now()
-        for name in line.alike(row, lane_of(task), share_of(task), most):
-            other = self._table.get(line.reference, name)
-            if other is None or other.status is not Status.READY or other.attempts:
-                continue
-            if not (other.wanted.expired(now) or self._table.waits_for(line.reference, other)):
-                yield name, other
+    def companion(self, line: Line, row: str) -> Task | None:
+        """A row that may begin although it is not its turn, as it goes in another one's call: one that waits for the
+        first time. One that is taken is to be withdrawn from the line's schedule."""
+        task = self._table.get(line.reference, row)
+        if task is None or task.status is not Status.READY or task.attempts:
+            return None
+        expired = task.wanted.expired(self._setup.waiter.now())
+        return None if expired or self._table.waits_for(line.reference, task) else task

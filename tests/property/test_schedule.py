@@ -156,13 +156,13 @@ def test_what_waits_alike_is_what_would_be_taken_in_that_order(
         else:
             schedule.take(now)
     schedule.peek(now)
-    alike = schedule.alike(Item("any", lane, share), most)
+    alike = list(schedule.alike(Item("any", lane, share), most))
     taken = list[str]()
     while (item := schedule.take(now)) is not None:
         if (item.lane, item.share) == (lane, share):
             taken.append(item.key)
     assert alike == taken[:most]
-    assert schedule.alike(Item("any", lane, share), most) == []
+    assert list(schedule.alike(Item("any", lane, share), most)) == []
 
 
 def test_bulk_work_that_has_aged_still_waits_with_its_like() -> None:
@@ -171,7 +171,7 @@ def test_bulk_work_that_has_aged_still_waits_with_its_like() -> None:
         schedule.put(Item(key, Lane.BULK, "s"))
     schedule.peek(0.0)
     schedule.peek(11.0)
-    assert schedule.alike(Item("a", Lane.BULK, "s"), 9) == ["a", "b"]
+    assert list(schedule.alike(Item("a", Lane.BULK, "s"), 9)) == ["a", "b"]
 
 
 def test_bulk_work_ages_from_when_it_is_looked_at_however_long_ago_the_last_look_was() -> None:
