@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from connectors.kit.contract import Write
@@ -16,8 +17,24 @@ from streams.courier.turns import Turns
 from streams.courier.wanted import as_write, links
 
 _LOOKED_AT = 4  # times as many rows as fit are looked at: those of another group are passed over ...
-_STRANGERS = 16  # ... but no more than so many in a row: what goes together mostly comes together, and looking is dear
+_STRANGERS = 8  # ... but no more than so many in a row: what goes together mostly comes together, and looking is dear
+_SELDOM = 32  # calls: where nothing goes together, one in so many looks whether that has changed
 _GROUPS = 4_096  # rows of which the group is remembered
+
+
+@dataclass(slots=True)
+class _Search:
+    """Whether to look for others: after every time in a row that they all were of other groups, half as often."""
+
+    misses: int = 0
+    skipped: int = 0
+
+    def begins(self) -> bool:
+        self.skipped += 1
+        return self.skipped >= min(1 << self.misses, _SELDOM)
+
+    def ended(self, *, found: bool) -> None:
+        self.misses, self.skipped = 0 if found else self.misses + 1, 0
 
 
 class Piece(NamedTuple):
@@ -34,6 +51,7 @@ class Batches:
         self._setup = setup
         self._table = table
         self._turns = turns
+        self._searches: dict[tuple[str, str], _Search] = {}  # by account and share
         self._groups: dict[tuple[str, str], Batch | None] = {}  # (account, row) -> what it was when it was looked at
 
     def join(self, line: Line, pieces: list[Piece], write: Write, destination: Batching) -> list[Write]:
@@ -41,8 +59,11 @@ class Batches:
         writes; none when it goes alone: what failed before is tried on its own, so that it can take none with it."""
         leader = pieces[0].task
         self._groups.pop((line.reference, pieces[0].row), None)
-        batch = destination.batch(line.account, write)
-        if batch is None or leader.wanted.kind is not Kind.SET or leader.attempts > 1:
+        if leader.wanted.kind is not Kind.SET or leader.attempts > 1:
+            return []
+        search = self._searches.setdefault((line.reference, share_of(leader)), _Search())
+        batch = destination.batch(line.account, write) if search.begins() else None
+        if batch is None:
             return []
         joined: list[Write] = []
         strangers = 0
@@ -58,6 +79,8 @@ class Batches:
             line.withdraw(row)
             pieces.append(Piece(row, begun))
             joined.append(other)
+        if joined or strangers:
+            search.ended(found=bool(joined))
         return joined
 
     def _companion(self, line: Line, row: str, batch: Batch, destination: Batching) -> Write | None:
