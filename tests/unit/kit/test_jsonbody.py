@@ -39,8 +39,8 @@ def test_a_child_is_an_object(kind: type[JsonNode], value: Any) -> None:
             "a finite number of at most 14 digits before the point)",
             "at most 6 digits behind the point)",
         ),
-        (RestNode, *["a finite number of at most 14 digits before the point and 6 behind)"] * 2),
-        (ShopifyNode, *["a finite amount of at most 14 digits before the point and 6 behind)"] * 2),
+        (RestNode, *["finite number of at most 14 digits before the point and 6 behind)"] * 2),
+        (ShopifyNode, *["finite amount of at most 14 digits before the point and 6 behind)"] * 2),
     ],
 )
 def test_a_decimal_that_does_not_fit_says_why_in_the_words_of_its_platform(
