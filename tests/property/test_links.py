@@ -26,7 +26,7 @@ from streams.runtime.xref import MemoryXref
 CODEC = Codec(MemorySchemas())
 KIND = EntityType.VARIANT
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=90)
-TIMES = st.integers(0, 2**48)
+TIMES = st.integers(0, 2**48) | st.integers(2**48, 2**56)
 
 LINKS = st.builds(
     StoredLink,
