@@ -97,8 +97,8 @@ class Couriers:
             self.desk.link(self.accounts[account], golden, str(number + 1), {"product_id": str(number + 1)})
 
     def ask(self, account: str, number: int, version: int = 1, lane: Lane = Lane.NORMAL) -> str:
-        """The account should hold another price of a SKU: one call, because prices go one by one. Returns the operation
-        id."""
+        """The account should hold another price of a SKU: one call, because each is a product of its own. Returns the
+        operation id."""
         sku = f"SKU{number}"
         golden = desk.price(TENANT, sku)
         money = {"amount": Decimal(number % 1000), "currency": "EUR", "tax": "UNKNOWN"}

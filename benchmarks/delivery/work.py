@@ -16,7 +16,8 @@ from schemas.identity import GoldenKey, SourceKey
 from schemas.registry import MemorySchemas
 from streams.core.desired import Origin
 from streams.courier.wanted import as_write, from_push, links
-from streams.runtime.xref import MemoryXref, StoredLink
+from streams.runtime.links import StoredLink
+from streams.runtime.xref import MemoryXref
 from streams.testing import plain
 
 FIRST = 1000  # units of the first write; every further one sets one more, so each changes something

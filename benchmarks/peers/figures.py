@@ -32,13 +32,13 @@ class Figures:
     """One row's figures: events/s, CPU-seconds per million events, peak MiB; as W2a gives them.
 
     `cpu` is that of the run, from the first output on; `with_start` from the start of the process; `second_half` from
-    half of the outputs.
+    half of the outputs, None when they came too fast to tell.
     """
 
     rate: int
     cpu: float
     with_start: float
-    second_half: float
+    second_half: float | None
     broker_cpu: float | None
     rss: int
 

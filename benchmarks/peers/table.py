@@ -74,7 +74,8 @@ def ratio(rows: Sequence[Row], ours: str, theirs: str) -> float | None:
     """Our second half's CPU as a part of theirs; None unless both were measured."""
     found = {row.name: row.figures for row in rows}
     mine, other = found.get(ours), found.get(theirs)
-    return round(mine.second_half / other.second_half, 2) if mine and other and other.second_half else None
+    halves = mine.second_half if mine else None, other.second_half if other else None
+    return round(halves[0] / halves[1], 2) if halves[0] is not None and halves[1] else None
 
 
 def section(rows: Sequence[Row], facts: str, notes: Sequence[str]) -> str:

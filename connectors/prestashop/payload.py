@@ -6,56 +6,33 @@ The webservice writes numbers as text, a missing value as "", "0", null or false
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from connectors.kit.errors import Invalid
-from connectors.kit.jsonbody import parse_object, wrong_field
+from connectors.kit.jsonbody import SCALE, JsonNode
 from connectors.prestashop import times
-
-_LARGEST = Decimal(10) ** 14  # what the schemas' decimal(20, 6) holds before the point
-_SCALE = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class Node(JsonNode):
     """A JSON object inside a body. `at` is its path, e.g. products.4.product."""
 
-    at: str
-    value: Mapping[str, Any]
+    size: ClassVar[str] = "a finite number of at most 14 digits before the point"
+    places: ClassVar[str] = "at most 6 digits behind the point"
+    nothing: ClassVar[tuple[Any, ...]] = (None, "", False)
 
-    @classmethod
-    def parse(cls, at: str, body: bytes) -> Node:
-        """Raises Invalid when the body is not a JSON object."""
-        return cls(at, parse_object(at, body))
-
-    def wrong(self, name: str, expected: str) -> Invalid:
-        """The error that names the field `name` of this object."""
-        return wrong_field(self.at, self.value, name, expected)
-
-    def child(self, name: str) -> Node:
-        """A nested object. Raises Invalid when there is none."""
-        value = self.value.get(name)
-        if not isinstance(value, dict):
-            raise self.wrong(name, "an object")
-        return Node(f"{self.at}.{name}", value)
-
-    def children(self, name: str) -> list[Node]:
+    def children(self, name: str) -> list[Self]:
         """A list of objects; empty when absent or one of the vendor's empty values. Raises Invalid otherwise."""
-        value = self.value.get(name) or []
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.wrong(name, "a list of objects")
-        return [Node(f"{self.at}.{name}[{index}]", item) for index, item in enumerate(value)]
+        return JsonNode.children(self, name) if self.value.get(name) else []
 
-    def association(self, name: str) -> list[Node]:
+    def association(self, name: str) -> list[Self]:
         """The entries of an association. Raises Invalid when it is not a list of objects."""
         held = self.value.get("associations") or {}
         if not isinstance(held, dict):
             raise self.wrong("associations", "an object")
-        return Node(f"{self.at}.associations", held).children(name)
+        return type(self)(f"{self.at}.associations", held).children(name)
 
     def id(self, name: str) -> str:
         """A remote id above 0, as decimal text. Raises Invalid otherwise."""
@@ -103,25 +80,6 @@ class Node:
             return False
         raise self.wrong(name, "0 or 1")
 
-    def decimal(self, name: str) -> Decimal:
-        """A finite amount that fits decimal(20, 6), written as text or number. Raises Invalid otherwise."""
-        value = self.value.get(name)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.wrong(name, "a decimal number")
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation:
-            raise self.wrong(name, "a decimal number") from None
-        if not number.is_finite() or abs(number) >= _LARGEST:
-            raise self.wrong(name, "a finite number of at most 14 digits before the point")
-        if number != number.quantize(_SCALE):
-            raise self.wrong(name, "at most 6 digits behind the point")
-        return number
-
-    def optional_decimal(self, name: str) -> Decimal | None:
-        """As `decimal`; None when absent, null or empty."""
-        return None if self.value.get(name) in (None, "", False) else self.decimal(name)
-
     def integer(self, name: str) -> Decimal:
         """A whole number, which may be negative. Raises Invalid otherwise."""
         number = self.decimal(name)
@@ -143,4 +101,4 @@ class Node:
 
 def scaled(number: Decimal) -> Decimal:
     """Six digits behind the point, as the schemas hold it."""
-    return number.quantize(_SCALE)
+    return number.quantize(SCALE)

@@ -9,8 +9,9 @@ from typing import Any
 
 from connectors.kit.contract import Account, Envelope, Link, Mapped
 from connectors.kit.errors import Invalid
+from connectors.kit.jsonbody import Moment
 from connectors.shopify import settings
-from connectors.shopify.payload import Moment, Node, nanoseconds
+from connectors.shopify.payload import Node, nanoseconds
 from connectors.shopify.webhook import header
 from schemas.entities import Channel, EntityType, Op
 from schemas.identity import InvalidKey, normalise_sku

@@ -92,6 +92,14 @@ def refusals(sent: Request, reply: Response, mutation: str) -> dict[int, SluiceE
 
     Raises as `payload` does when what was refused is not an entry.
     """
+    return divided(sent, reply, mutation)[1]
+
+
+def divided(sent: Request, reply: Response, mutation: str) -> tuple[dict[str, Any], dict[int, SluiceError]]:
+    """The payload of a mutation of a list, and the entries that were refused, by their place.
+
+    Raises as `payload` does when what was refused is not an entry.
+    """
     result = data(sent, reply).get(mutation)
     if not isinstance(result, dict):
         raise _unanswered(sent, f"the reply has no {mutation}")
@@ -103,7 +111,7 @@ def refusals(sent: Request, reply: Response, mutation: str) -> dict[int, SluiceE
         if place is None:
             raise _error(sent, refused, {})
         found.setdefault(place, []).append(entry)
-    return {place: _error(sent, entries, {}) for place, entries in found.items()}
+    return result, {place: _error(sent, entries, {}) for place, entries in found.items()}
 
 
 # ----------------------------------------------------------------------------------------------- errors

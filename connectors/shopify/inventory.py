@@ -91,12 +91,12 @@ def _via_item(item: str, code: str) -> Link:
 
 def read_item(context: Context, node: Node) -> list[Mapped]:
     """A GraphQL InventoryItem node: its variant, the price, and its levels at all known locations."""
-    variant = node.child("variant")
+    variant = node.optional_child("variant")
     records: list[Mapped] = []
     if variant is not None:
         value = {**variant.value, "sku": node.value.get("sku"), "inventoryItem": node.value}
-        records = read_variant(context, Node(node.topic, variant.at, value))
-    levels = node.child("inventoryLevels")
+        records = read_variant(context, Node(variant.at, value))
+    levels = node.optional_child("inventoryLevels")
     for level in levels.children("nodes") if levels else []:
         records += _read_level(context, level, node)
     return records
@@ -104,7 +104,7 @@ def read_item(context: Context, node: Node) -> list[Mapped]:
 
 def read_level(context: Context, node: Node) -> list[Mapped] | Ignored:
     """A GraphQL InventoryLevel node with its item. Raises Invalid for an unknown location."""
-    item, location = node.child("item"), node.child("location")
+    item, location = node.optional_child("item"), node.optional_child("location")
     if item is None:
         raise node.wrong("item", "the level's inventory item")
     if location is not None and location.id("id") not in _settled_locations(context):
@@ -120,7 +120,7 @@ def _settled_locations(context: Context) -> set[str]:
 def _read_level(context: Context, node: Node, item: Node) -> list[Mapped]:
     """One level, none at an ignored location. A level at an unknown one has an empty link: among others of the same
     item it alone becomes a dead letter."""
-    place = node.child("location")
+    place = node.optional_child("location")
     if place is None:
         raise node.wrong("location", "the level's location")
     known, item_id, location = context.locations, item.id("id"), place.id("id")

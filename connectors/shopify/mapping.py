@@ -83,5 +83,5 @@ class ShopifyMapping:
 def _node(envelope: Envelope) -> Node:
     """A record that a complete scan did not find has no body: its name is all that is known."""
     if envelope.op is Op.DELETE and not envelope.body:
-        return Node(envelope.topic, "$", {"id": envelope.resource_id, "sku": envelope.resource_id})
+        return Node.of(envelope.topic, {"id": envelope.resource_id, "sku": envelope.resource_id})
     return Node.parse(envelope.topic, envelope.body)

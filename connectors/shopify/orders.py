@@ -46,7 +46,7 @@ def webhook_order(context: Context, node: Node) -> list[Mapped]:
 
 def read_order(context: Context, node: Node) -> list[Mapped]:
     """A GraphQL Order node with all its lines: the same records as its webhook gives."""
-    return webhook_order(context, Node(node.topic, node.at, _as_webhook(node)))
+    return webhook_order(context, Node(node.at, _as_webhook(node)))
 
 
 def _fields(context: Context, node: Node) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _fields(context: Context, node: Node) -> dict[str, Any]:
         raise node.wrong("name", "the number the customer sees")
     financial, fulfilment = node.text("financial_status"), node.text("fulfillment_status")
     placed, cancelled = node.optional_moment("created_at"), node.optional_moment("cancelled_at")
-    customer, currency = node.child("customer"), node.text("currency") or ""
+    customer, currency = node.optional_child("customer"), node.text("currency") or ""
     return {
         "number": number,
         "status": _status(node),
@@ -153,7 +153,7 @@ _SHOWN_FULFILMENT = {"PARTIALLY_FULFILLED": "partial", "FULFILLED": "fulfilled",
 
 def _as_webhook(node: Node) -> dict[str, Any]:
     """The REST names of what a GraphQL Order says."""
-    lines, financial = node.child("lineItems"), node.text("displayFinancialStatus")
+    lines, financial = node.optional_child("lineItems"), node.text("displayFinancialStatus")
     return {
         "id": node.value.get("id"),
         "name": node.value.get("name"),
@@ -172,7 +172,7 @@ def _as_webhook(node: Node) -> dict[str, Any]:
 
 
 def _line_as_webhook(line: Node) -> dict[str, Any]:
-    variant = line.child("variant")
+    variant = line.optional_child("variant")
     current, unfulfilled = line.optional_decimal("currentQuantity"), line.optional_decimal("unfulfilledQuantity")
     known = [units for units in (current, unfulfilled) if units is not None]
     return {
@@ -188,6 +188,6 @@ def _line_as_webhook(line: Node) -> dict[str, Any]:
 
 
 def _shop_money(node: Node, name: str) -> Any:
-    money = node.child(name)
-    amount = money.child("shopMoney") if money else None
+    money = node.optional_child(name)
+    amount = money.optional_child("shopMoney") if money else None
     return amount.value.get("amount") if amount else None

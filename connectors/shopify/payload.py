@@ -6,43 +6,34 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from connectors.kit.errors import Invalid
-from connectors.kit.jsonbody import parse_object, wrong_field
+from connectors.kit.jsonbody import JsonNode, Moment, parse_object
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _GID = re.compile(r"gid://shopify/\w+/(\d+)(?:\?.*)?")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
-_LARGEST = Decimal(10) ** 14  # what the schemas' decimal(20, 6) holds before the point
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A time of the source: microseconds UTC and the text it was written as."""
+class Node(JsonNode):
+    """A JSON object inside a delivery. `at` is its topic and path, e.g. products/update: $.variants[0]."""
 
-    micros: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A JSON object inside a delivery. `at` is its path, e.g. $.variants[0]."""
-
-    topic: str
-    at: str
-    value: Mapping[str, Any]
+    number: ClassVar[str] = "a decimal amount"
+    size: ClassVar[str] = "a finite amount of at most 14 digits before the point and 6 behind"
+    places: ClassVar[str] = size
 
     @classmethod
-    def parse(cls, topic: str, body: bytes) -> Node:
+    def parse(cls, topic: str, body: bytes) -> Self:
         """Raises Invalid when the body is not a JSON object."""
-        return cls(topic, "$", parse_object(topic, body))
+        return cls.of(topic, parse_object(topic, body))
 
-    def wrong(self, name: str, expected: str) -> Invalid:
-        """The error that names the field `name` of this object."""
-        return wrong_field(f"{self.topic}: {self.at}", self.value, name, expected)
+    @classmethod
+    def of(cls, topic: str, value: Mapping[str, Any]) -> Self:
+        """The outermost object."""
+        return cls(f"{topic}: $", value)
 
     def id(self, name: str) -> str:
         """A remote id: a number, its digits, or a global id, whose number counts. Raises Invalid otherwise."""
@@ -79,28 +70,6 @@ class Node:
             return value
         raise self.wrong(name, "true or false")
 
-    def decimal(self, name: str) -> Decimal:
-        """A finite amount that fits decimal(20, 6), written as a string or a number. Raises Invalid otherwise."""
-        found = self.optional_decimal(name)
-        if found is None:
-            raise self.wrong(name, "a decimal amount")
-        return found
-
-    def optional_decimal(self, name: str) -> Decimal | None:
-        """As `decimal`; None when absent, null or the empty text."""
-        value = self.value.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.wrong(name, "a decimal amount")
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            raise self.wrong(name, "a decimal amount") from None
-        if not number.is_finite() or abs(number) >= _LARGEST or _places(number) > 6:
-            raise self.wrong(name, "a finite amount of at most 14 digits before the point and 6 behind")
-        return number
-
     def moment(self, name: str) -> Moment:
         """A time with its offset from UTC. Raises Invalid otherwise."""
         found = self.optional_moment(name)
@@ -118,24 +87,6 @@ class Node:
             raise self.wrong(name, "an ISO 8601 time with offset")
         return Moment(nanos // 1000, text)
 
-    def child(self, name: str) -> Node | None:
-        """A nested object; None when absent or null. Raises Invalid when it is something else."""
-        value = self.value.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            raise self.wrong(name, "an object")
-        return Node(self.topic, f"{self.at}.{name}", value)
-
-    def children(self, name: str) -> list[Node]:
-        """A list of objects; empty when absent or null. Raises Invalid when it is something else."""
-        value = self.value.get(name)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.wrong(name, "a list of objects")
-        return [Node(self.topic, f"{self.at}.{name}[{index}]", item) for index, item in enumerate(value)]
-
     def texts(self, name: str) -> list[str]:
         """A list of strings; empty when absent or null. Raises Invalid when it is something else."""
         value = self.value.get(name)
@@ -144,11 +95,6 @@ class Node:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.wrong(name, "a list of strings")
         return value
-
-
-def _places(number: Decimal) -> int:
-    exponent = number.normalize().as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
 
 
 def nanoseconds(text: str) -> int | None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from connectors.kit import golden
 from connectors.kit.contract import Link, Mapped
+from connectors.kit.jsonbody import Moment
 from connectors.shopify import settings
 from connectors.shopify.context import INVENTORY_ITEM, PRODUCT, SKU, Context, sku_or_none
-from connectors.shopify.payload import Moment, Node
+from connectors.shopify.payload import Node
 from schemas.entities import Completeness, EntityType
 from schemas.identity import normalise_sku
 
@@ -65,7 +66,7 @@ def webhook_product(context: Context, node: Node) -> list[Mapped]:
 def read_product(context: Context, node: Node) -> list[Mapped]:
     """A GraphQL Product node: the same records as its webhook gives."""
     remote_id = node.id("id")
-    connection = node.child("variants")
+    connection = node.optional_child("variants")
     nodes = connection.children("nodes") if connection else []
     variants = [_read_variant(variant, remote_id) for variant in nodes]
     described = (node.text("descriptionHtml"), node.texts("tags"), node.moment("updatedAt"))
@@ -74,7 +75,7 @@ def read_product(context: Context, node: Node) -> list[Mapped]:
 
 def read_variant(context: Context, node: Node) -> list[Mapped]:
     """A GraphQL ProductVariant node with its product's id: the variant and its price."""
-    product = node.child("product")
+    product = node.optional_child("product")
     if product is None:
         raise node.wrong("product", "the variant's product")
     return variant_records(context, _read_variant(node, product.id("id")))
@@ -98,11 +99,11 @@ def _webhook_variant(node: Node, product_id: str, names: list[str]) -> VariantFa
 
 
 def _read_variant(node: Node, product_id: str) -> VariantFacts:
-    item = node.child("inventoryItem")
+    item = node.optional_child("inventoryItem")
     if item is None:
         raise node.wrong("inventoryItem", "the variant's inventory item")
-    measurement = item.child("measurement")
-    weight = measurement.child("weight") if measurement else None
+    measurement = item.optional_child("measurement")
+    weight = measurement.optional_child("weight") if measurement else None
     options = {option.text("name") or "": option.text("value") or "" for option in node.children("selectedOptions")}
     return VariantFacts(
         id=node.id("id"),

@@ -221,10 +221,31 @@ query SluicePrice($id: ID!) {
     + _VARIANT
 )
 
+PRICES = (
+    """
+query SluicePrices($ids: [ID!]!) {
+  nodes(ids: $ids) { ... on ProductVariant { ...VariantFields product { id } } }
+}
+"""
+    + _VARIANT
+)
+
 SET_PRICES = (
     """
 mutation SluiceSetPrices($productId: ID!, $variants: [ProductVariantsBulkInput!]!) {
   productVariantsBulkUpdate(productId: $productId, variants: $variants) {
+    productVariants { ...VariantFields product { id } }
+    userErrors { field message code }
+  }
+}
+"""
+    + _VARIANT
+)
+
+SET_PRICES_PARTIAL = (
+    """
+mutation SluiceSetSomePrices($productId: ID!, $variants: [ProductVariantsBulkInput!]!, $partial: Boolean!) {
+  productVariantsBulkUpdate(productId: $productId, variants: $variants, allowPartialUpdates: $partial) {
     productVariants { ...VariantFields product { id } }
     userErrors { field message code }
   }

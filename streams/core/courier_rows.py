@@ -25,6 +25,7 @@ import orjson
 from schemas.entities import Lane
 from streams.core.desired import NEVER, Applied, Kind, Origin, Status, Task, Wanted
 from streams.core.holes import Hole
+from streams.core.places import Place, expiry, share
 
 TASK, INTENT, APPLIED, CURSOR, SNAPSHOT, BUCKET, EPOCH = b"Q", b"I", b"A", b"K", b"N", b"B", b"R"
 HOLE = b"H"
@@ -32,6 +33,9 @@ FORMAT = 1
 _LENGTH = struct.Struct(">I")
 _SNAPSHOT = struct.Struct(">B16sQ")
 _EPOCH = struct.Struct(">BI")
+_LANES = {lane.value: lane for lane in Lane}
+_OPEN = (Status.INFLIGHT, Status.UNKNOWN)
+_KIND = 2  # place in _wanted_meta
 
 
 class InvalidRow(ValueError):
@@ -120,7 +124,7 @@ def _pack(meta: Any, *blobs: bytes) -> bytes:
 
 def _unpack(data: bytes, what: str) -> tuple[Any, Sequence[bytes]]:
     if not data or data[0] != FORMAT:
-        raise InvalidRow(f"not a format {FORMAT} {what} row: {data[:16].hex()}; delete the shard's store to rebuild it")
+        raise _strange(data, what)
     blobs, at = [], 1
     while at < len(data):
         (length,) = _LENGTH.unpack_from(data, at)
@@ -128,6 +132,10 @@ def _unpack(data: bytes, what: str) -> tuple[Any, Sequence[bytes]]:
         blobs.append(data[at : at + length])
         at += length
     return orjson.loads(blobs[0]), blobs[1:]
+
+
+def _strange(data: bytes, what: str) -> InvalidRow:
+    return InvalidRow(f"not a format {FORMAT} {what} row: {data[:16].hex()}; delete the shard's store to rebuild it")
 
 
 # ------------------------------------------------------------------------------------------------------- rows
@@ -147,6 +155,22 @@ def unpack_task(data: bytes) -> Task:
     wanted = [_wanted(meta, blobs[2 * at], blobs[2 * at + 1]) for at, meta in enumerate(metas)]
     later = wanted[1] if len(wanted) > 1 else None
     return Task(wanted[0], Status(status), attempts, NEVER if until is None else until, reason, later)
+
+
+def unpack_place(data: bytes) -> Place | None:
+    """Where a Q row waits, in a sixth of the time it takes to unpack the row; None for one that a restart has to look
+    at whole: a command, one in flight or in doubt, one with two versions. Raises InvalidRow."""
+    if not data or data[0] != FORMAT:
+        raise _strange(data, "task")
+    begin = 1 + _LENGTH.size
+    status, _, until, _, wanted = orjson.loads(data[begin : begin + _LENGTH.unpack_from(data, 1)[0]])
+    if len(wanted) > 1 or wanted[0][_KIND] == Kind.COMMAND or status in _OPEN:
+        return None
+    _, _, kind, _, _, lane, cause, _, _, _, _, expires_at = wanted[0]
+    if until is None or status == Status.DEAD:
+        return Place(_LANES[lane], share(kind, cause), NEVER)
+    expires = expiry(expires_at)
+    return Place(_LANES[lane], share(kind, cause), min(until, expires), expires)
 
 
 def _wanted_meta(wanted: Wanted) -> list[Any]:

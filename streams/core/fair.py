@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -78,6 +78,13 @@ class Fair(Generic[T]):
             self._sequence += 1
             heapq.heapreplace(parent.ready, (node.served, self._sequence, node))
             node = parent
+
+    def queued(self, path: tuple[str, ...]) -> Iterator[T]:
+        """What waits in a queue, in order; empty when there is none. To be read before anything is changed."""
+        node: Node[T] | None = self._root
+        for name in path:
+            node = None if node is None else node.children.get(name)
+        return iter(()) if node is None else filter(self._alive, node.queue)
 
     @property
     def waits(self) -> bool:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from functools import lru_cache
+from itertools import count, islice
 
 from connectors.kit.errors import Misconfigured
 from schemas.entities import Lane
@@ -98,7 +99,17 @@ class Schedule:
                 return
             known.alive = False
         entry = self._entries[item.key] = _Entry(item)
-        heapq.heappush(self._due, (item.due, next(self._sequence), entry))
+        if item.due <= self._now and item.lane is not Lane.BULK:  # which ages from when it is looked at
+            self._enqueue(entry, item.lane)
+        else:
+            heapq.heappush(self._due, (item.due, next(self._sequence), entry))
+
+    def alike(self, item: Item, most: int) -> Iterator[str]:
+        """Keys of work that waits where this item did, in order: due, of the same lane (aged or not), share, group and
+        owner. At most so many. What was named may be removed meanwhile; nothing may be put or taken."""
+        path = _path(item)
+        queues = (fair.queued(path) for fair in self._lanes.values())
+        return islice((entry.item.key for queue in queues for entry in queue), most)
 
     def remove(self, key: str) -> None:
         """Forget work; unknown keys are no error."""
@@ -212,8 +223,7 @@ class Schedule:
     def _enqueue(self, entry: _Entry, lane: Lane) -> None:
         item = entry.item
         entry.waiting_in = lane
-        gates = (item.group, item.share, item.lane.value, *((_BULK,) if lane is Lane.BULK else ()))
-        self._lanes[lane].push((item.owner, item.share, f"{item.lane.value}{item.group}"), gates, entry)
+        self._lanes[lane].push(_path(item), _gates(item.group, item.share, item.lane, lane is Lane.BULK), entry)
 
     def _choose(self) -> tuple[Lane, Node[_Entry], _Entry] | None:
         heads = {lane: head for lane, fair in self._lanes.items() if fair.waits and (head := fair.head()) is not None}
@@ -250,6 +260,15 @@ class Schedule:
 
 def _is_alive(entry: _Entry) -> bool:
     return entry.alive
+
+
+def _path(item: Item) -> tuple[str, ...]:
+    return item.owner, item.share, item.lane + item.group
+
+
+@lru_cache(maxsize=1024)
+def _gates(group: str, share: str, lane: Lane, bulk: bool) -> tuple[str, ...]:
+    return group, share, lane.value, *((_BULK,) if bulk else ())
 
 
 def _place(item: Item) -> tuple[str, ...]:

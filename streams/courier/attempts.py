@@ -15,6 +15,7 @@ from schemas import identity
 from schemas.entities import Channel
 from streams.core import intents, outcome
 from streams.core.desired import NEVER, Kind, Status, Task, Wanted
+from streams.core.places import lane_of, share_of
 from streams.courier.batches import Batches, Piece
 from streams.courier.drive import BeforeWrite, Driver, read_only
 from streams.courier.judge import Judge
@@ -22,8 +23,8 @@ from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox, Trip
 from streams.courier.reads import Reads
 from streams.courier.setup import Setup
-from streams.courier.table import Table, lane_of
-from streams.courier.turns import Turns, share_of
+from streams.courier.table import Table
+from streams.courier.turns import Turns
 from streams.courier.wanted import as_write, links
 from streams.shard.api import Shard
 
@@ -66,6 +67,18 @@ class Attempts:
         for piece, decision in zip(pieces, decisions, strict=True):
             doubted = in_doubt and piece.task.wanted.kind is Kind.COMMAND
             self._settle(line, piece, trip, outcome.still_in_doubt(decision) if doubted else decision)
+        self._table.flush()
+
+    def expire(self, line: Line) -> None:
+        """Give up what has expired while it waited, for a breaker that is open or anything else. An atom of its own."""
+        for row in self._turns.expired(line):
+            task = self._table.begin(line.reference, row)
+            if task is None:
+                continue
+            decision = outcome.Dead(outcome.EXPIRED, _too_late(task.wanted, in_doubt=False))
+            after = self._bury(line, row, task, decision.reason, decision.detail)
+            self._turns.settled(line, row, task, after)
+            self._report(line, task, decision)
         self._table.flush()
 
     async def _attempt(

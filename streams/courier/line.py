@@ -7,7 +7,7 @@ import heapq
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 
 from connectors.kit.buckets import NONE, OWN, Buckets
@@ -16,6 +16,7 @@ from connectors.kit.costs import Costs
 from schemas import identity
 from schemas.entities import Lane
 from streams.core.breaker import Breaker
+from streams.core.places import Place
 from streams.core.schedule import Item, Schedule
 from streams.courier.credentials import Credentials
 from streams.courier.gate import ReadGate
@@ -80,12 +81,34 @@ class Line:
 
     def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
         """Schedule a piece of work; `share`: what it is fair against within its lane."""
+        self._put(self._waiter.now(), key, Place(lane, share, due))
+        self.notify()
+
+    def offer_all(self, places: Iterable[tuple[str, Place]]) -> None:
+        """Schedule a portion of many rows. They are admitted at once: at the first look at all of them that would take
+        seconds."""
         now = self._waiter.now()
-        if lane is Lane.HIGH:
+        for key, place in places:
+            if place.due != math.inf:
+                self._put(now, key, place)
+        self.schedule.peek(now)
+        self.notify()
+
+    def alike(self, key: str, lane: Lane, share: str, most: int) -> Iterator[str]:
+        """Work that waits as this piece did: due, of the same lane, share and class; the first so many, in order. What
+        was named may be withdrawn meanwhile; nothing may be offered."""
+        return self.schedule.alike(self._item(key, Place(lane, share, 0.0)), most)
+
+    def _put(self, now: float, key: str, place: Place) -> None:
+        due = place.due
+        if place.lane is Lane.HIGH:
             self._urgent_at = max(now, due)
         self._due[key] = due if due > now else min(now, self._due.get(key, now))
-        self.schedule.put(Item(key, lane, share, self._costs.get(share, 1.0), due, endpoint_class(key, share)))
-        self.notify()
+        self.schedule.put(self._item(key, place))
+
+    def _item(self, key: str, place: Place) -> Item:
+        lane, share, due, _ = place
+        return Item(key, lane, share, self._costs.get(share, 1.0), due, endpoint_class(key, share))
 
     def withdraw(self, key: str) -> None:
         """A piece of work is done together with another one and needs no place of its own."""

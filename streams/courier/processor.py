@@ -95,8 +95,10 @@ class Courier:
         return None
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
-        """Report how much waits, and how the buckets stand."""
+        """Give up what has expired; report how much waits, and how the buckets stand."""
         now, recorder = self._setup.waiter.now(), self._setup.recorder
+        for line in self._lines.values():
+            self._attempts.expire(line)
         if now < self._next_report:
             return {}
         self._next_report = now + REPORT_INTERVAL
@@ -204,11 +206,10 @@ class Courier:
         return line
 
     async def _fill(self, line: Line) -> None:
-        """In portions: a million rows take a quarter of a minute, and other accounts go on meanwhile."""
+        """In portions: a million rows take several seconds, and other accounts go on meanwhile."""
         last, quarantine = "", self._setup.settings.limits.quarantine
         while portion := self._table.recover(line.reference, quarantine, last):
-            for row, task in portion:
-                self._turns.schedule(line, row, task)
+            self._turns.fill(line, portion)
             last = portion[-1][0]
             self._table.flush()
             await asyncio.sleep(0)

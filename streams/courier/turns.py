@@ -3,21 +3,21 @@ within what they may add to the load of an account."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 
 from connectors.kit import backoff
 from connectors.kit.backoff import RetryBudget
-from connectors.kit.operations import Batching
-from streams.core.desired import NEVER, Kind, Status, Task
+from streams.core.deadlines import Deadlines
+from streams.core.desired import NEVER, Status, Task
 from streams.core.outcome import UNLINKED
+from streams.core.places import Place, lane_of, place_of, share_of
 from streams.courier.line import Line
 from streams.courier.setup import Setup
-from streams.courier.table import Table, lane_of
+from streams.courier.table import Table
 from streams.courier.wanted import links
 from streams.runtime.xref import Remote
 
+_BEHIND = 1.0  # seconds between two looks at an expired row behind an open one of its entity
 _PATIENCE = 5  # attempts, at least, whose backoff a retry waits that found the budget used up
 
 
@@ -31,21 +31,43 @@ class Turns:
         self._tried: dict[tuple[str, str], Remote] = {}
         self._budgets: dict[str, RetryBudget] = {}
         self._waiting: dict[tuple[str, str], set[str]] = {}  # (account, entity) -> rows
-        self._batching = isinstance(setup.destination, Batching)
-        self._fresh: dict[tuple[str, str], dict[str, float]] = {}  # (account, share) -> due by row, never tried yet
+        self._deadlines: dict[str, Deadlines] = {}  # by account
 
     def schedule(self, line: Line, row: str, task: Task) -> None:
         """Put a row where its status says it belongs; what expires is looked at then."""
-        if task.status is Status.DEAD or task.not_before == NEVER:
-            return
-        expires_at = task.wanted.expires_at / 1e6 or NEVER
-        due = task.not_before if task.status is Status.UNKNOWN else min(task.not_before, expires_at)
-        self._offer(line, row, task, due)
+        place = place_of(task)
+        if place.due != NEVER:
+            line.offer(row, place.lane, place.share, place.due)
+        self._note_deadline(line, row, place)
+
+    def fill(self, line: Line, places: Sequence[tuple[str, Place]]) -> None:
+        """Put a portion of many rows where they wait."""
+        line.offer_all(places)
+        for row, place in places:
+            self._note_deadline(line, row, place)
+
+    def _note_deadline(self, line: Line, row: str, place: Place) -> None:
+        if place.expires != NEVER:
+            self._deadlines.setdefault(line.reference, Deadlines()).put(row, place.expires)
+
+    def expired(self, line: Line) -> Iterator[str]:
+        """Rows that have become not worth sending and can be given up, whatever they wait for: nothing of them or of
+        their entity is open. Each is named once, and has no turn any more."""
+        deadlines, now = self._deadlines.get(line.reference), self._setup.waiter.now()
+        for row in deadlines.passed(now) if deadlines else ():
+            task = self._table.get(line.reference, row)
+            if task is None or task.status not in (Status.READY, Status.PARKED) or not task.wanted.expired(now):
+                continue
+            if self._table.waits_for(line.reference, task):
+                self._deadlines[line.reference].put(row, now + _BEHIND)
+                continue
+            self._waiting.get((line.reference, task.wanted.subject), set()).discard(row)
+            line.withdraw(row)
+            yield row
 
     def must_wait(self, line: Line, row: str, task: Task) -> bool:
         """Whether it is not this row's turn; it is scheduled again for when it may be."""
         now = self._setup.waiter.now()
-        self._fresh.get((line.reference, share_of(task)), {}).pop(row, None)
         if self._table.waits_for(line.reference, task):
             self._waiting.setdefault((line.reference, task.wanted.subject), set()).add(row)
             return True
@@ -55,12 +77,14 @@ class Turns:
             return self._over_budget(line, row, task, now)
         if self._tried.get((line.reference, row)) != links(self._setup.xref, task.wanted):
             return False
-        self._offer(line, row, task, now + self._limits.unlinked_recheck)
+        line.offer(row, lane_of(task), share_of(task), now + self._limits.unlinked_recheck)
         return True
 
     def settled(self, line: Line, row: str, task: Task, after: Task | None) -> None:
         """A row was worked on: `after` is what remains of `task`. Who has waited longest for it is scheduled."""
         self._tried.pop((line.reference, row), None)
+        if line.reference in self._deadlines:
+            self._deadlines[line.reference].drop(row)
         if after is not None and after.status is Status.PARKED and after.reason == UNLINKED:
             self._tried[line.reference, row] = links(self._setup.xref, after.wanted)
         if after is not None:
@@ -88,26 +112,15 @@ class Turns:
         if budget.spend(now):
             return False
         limits, attempts = self._limits, max(task.attempts, _PATIENCE)
-        self._offer(line, row, task, now + backoff.delay(attempts, self._setup.random(), limits.base, limits.cap))
+        delay = backoff.delay(attempts, self._setup.random(), limits.base, limits.cap)
+        line.offer(row, lane_of(task), share_of(task), now + delay)
         return True
 
-    def companions(self, line: Line, task: Task, most: int) -> Iterator[tuple[str, Task]]:
-        """Rows like this one that could begin as well: of the same flow, waiting for the first time. At most so many
-        are looked at. One that is taken is to be withdrawn from the line's schedule."""
-        known, now = self._fresh.get((line.reference, share_of(task)), {}), self._setup.waiter.now()
-        for row, due in list(islice(known.items(), most)):
-            other = self._table.get(line.reference, row)
-            if other is None or row not in line.schedule or other.status is not Status.READY or other.attempts:
-                del known[row]
-            elif due <= now and not (other.wanted.expired(now) or self._table.waits_for(line.reference, other)):
-                yield row, other
-
-    def _offer(self, line: Line, row: str, task: Task, due: float) -> None:
-        line.offer(row, lane_of(task), share_of(task), due)
-        if self._batching and task.wanted.kind is Kind.SET and not task.attempts:
-            self._fresh.setdefault((line.reference, share_of(task)), {})[row] = due
-
-
-def share_of(task: Task) -> str:
-    """Whom a row is fair against within its lane: other flows, and other reasons to read."""
-    return sys.intern(f"{task.wanted.kind}:{task.wanted.cause}")  # one string, not one per row
+    def companion(self, line: Line, row: str) -> Task | None:
+        """A row that may begin although it is not its turn, as it goes in another one's call: one that waits for the
+        first time. One that is taken is to be withdrawn from the line's schedule."""
+        task = self._table.get(line.reference, row)
+        if task is None or task.status is not Status.READY or task.attempts:
+            return None
+        expired = task.wanted.expired(self._setup.waiter.now())
+        return None if expired or self._table.waits_for(line.reference, task) else task

@@ -9,7 +9,8 @@ from connectors.kit.contract import Mapped
 from schemas import identity
 from schemas.entities import EntityType
 from schemas.identity import GoldenKey, SourceKey
-from streams.runtime.xref import KNOWN_AS, LinkView, StoredLink
+from streams.runtime.links import KNOWN_AS, StoredLink
+from streams.runtime.xref import LinkView
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from schemas.entities import EntityType
 from schemas.identity import SourceKey
-from streams.runtime.xref import LinkView, Remote, StoredLink
+from streams.runtime.links import StoredLink
+from streams.runtime.xref import LinkView, Remote
 
 CAPACITY = 20_000  # links; at 5,000 new ones per second the replica has four seconds to show them
 

@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from schemas.codec import Codec, CodecError
 from schemas.entities import EntityType
-from schemas.identity import InvalidKey, SourceKey, join
-from streams.runtime.raw import micros
+from schemas.identity import SEPARATOR, InvalidKey, SourceKey, join
+from streams.runtime.links import StoredLink, leads_back_from, linked_at, packed_link, stored_link
 
 log = logging.getLogger(__name__)
 
-KNOWN_AS = "known_as"  # `linked_by` of further ids of a record: they lead to the entity, the entity not back to them
-LINKED = "LINKED"
-_LAYOUT = struct.Struct(">qiBH")  # linked at, link revision, flags, length of the golden key
-_LINKED, _PRIMARY = 1, 2
-_AT = struct.Struct(">q")
+_SEPARATOR = SEPARATOR.encode()
+_SEPARATORS = 3  # in a source key
 
 Remote = tuple[str, Mapping[str, str]]
 
@@ -47,34 +41,6 @@ class XrefView(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLink:
-    """What the xref topic says of one remote id. `linked_at`: microseconds UTC."""
-
-    golden_key: str
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    linked_at: int = 0
-    link_revision: int = 1
-    primary: bool = True
-    linked: bool = True
-
-    def pack(self) -> bytes:
-        """A row of about 40 bytes beside the golden key: the form in which a view holds millions of links."""
-        golden = self.golden_key.encode()
-        flags = self.linked * _LINKED | self.primary * _PRIMARY
-        aliases = orjson.dumps(dict(self.aliases)) if self.aliases else b""
-        return _LAYOUT.pack(self.linked_at, self.link_revision, flags, len(golden)) + golden + aliases
-
-    @classmethod
-    def unpack(cls, data: bytes) -> StoredLink:
-        """The inverse of `pack`."""
-        at, revision, flags, length = _LAYOUT.unpack_from(data)
-        golden = data[_LAYOUT.size : _LAYOUT.size + length]
-        aliases = data[_LAYOUT.size + length :]
-        decoded = orjson.loads(aliases) if aliases else {}
-        return cls(golden.decode(), decoded, at, revision, bool(flags & _PRIMARY), bool(flags & _LINKED))
-
-
 class LinkView(XrefView, Protocol):
     """What the mapper needs beyond lookups: the whole link, to tell whether there is news."""
 
@@ -84,7 +50,8 @@ class LinkView(XrefView, Protocol):
 
 
 class MemoryXref:
-    """A view in two dicts of bytes, forth and back: no objects per link. Implements LinkView."""
+    """A view in two dicts of bytes, forth and back: no objects per link, and none decoded before it is asked for.
+    Implements LinkView."""
 
     def __init__(self) -> None:
         self._links: dict[bytes, bytes] = {}
@@ -98,32 +65,22 @@ class MemoryXref:
         return link.golden_key if link is not None and link.linked else None
 
     def remote(self, tenant: str, type: EntityType, account: str, golden_key: str) -> Remote | None:
-        found = self._back.get(_back_key(tenant, type, account, golden_key))
-        if found is None:
-            return None
-        source = found[_AT.size :]
-        packed = self._links.get(source)
-        if packed is None:
-            return None  # the following thread is between the two dicts
-        return SourceKey.parse(source.decode()).remote_id, StoredLink.unpack(packed).aliases
+        key = self._back.get(_back_key(tenant, type, account, golden_key))
+        link = None if key is None else self._stored(key)
+        if key is None or link is None:
+            return None  # never seen there, or the following thread is between the two dicts
+        return SourceKey.parse(key.decode()).remote_id, link.aliases
 
     def link(self, source: SourceKey) -> StoredLink | None:
-        packed = self._links.get(str(source).encode())
-        return None if packed is None else StoredLink.unpack(packed)
+        return self._stored(str(source).encode())
 
     def add(self, source: SourceKey, link: StoredLink) -> None:
         """Put or replace a link."""
-        key = str(source).encode()
-        self._forget(source, key)
-        self._links[key] = link.pack()
-        if link.primary and link.linked:
-            self._lead_back(source, key, link)
+        self.put(str(source).encode(), link.pack())
 
     def discard(self, source: SourceKey) -> None:
         """Remove a link; nothing happens when there is none."""
-        key = str(source).encode()
-        self._forget(source, key)
-        self._links.pop(key, None)
+        self._forget(str(source).encode())
 
     def apply(self, key: bytes, record: Mapping[str, Any] | None) -> None:
         """Take one record of the xref topic; None is its tombstone. Raises InvalidKey for a strange key."""
@@ -133,30 +90,38 @@ class MemoryXref:
         else:
             self.add(source, stored_link(record))
 
-    def _lead_back(self, source: SourceKey, key: bytes, link: StoredLink) -> None:
-        back = _back_key(source.tenant, source.type, source.account, link.golden_key)
-        candidate = _AT.pack(max(link.linked_at, 0)) + key
-        self._back[back] = max(candidate, self._back.get(back, b""))
+    def put(self, key: bytes, packed: bytes) -> None:
+        """Put or replace a link as streams.runtime.links packs it. `key`: of its record. Raises IndexError when the
+        bytes are none, and then leaves everything as it is."""
+        golden = leads_back_from(packed)
+        if key in self._links:
+            self._forget(key)
+        self._links[key] = packed
+        if golden:
+            back = key[: key.rindex(_SEPARATOR) + 1] + golden
+            if self._back.setdefault(back, key) is not key:
+                self._back[back] = max(key, self._back[back], key=self._rank)
 
-    def _forget(self, source: SourceKey, key: bytes) -> None:
+    def _rank(self, key: bytes) -> tuple[int, bytes]:
+        return linked_at(self._links[key]), key
+
+    def _stored(self, key: bytes) -> StoredLink | None:
+        packed = self._links.get(key)
+        try:
+            return None if packed is None else StoredLink.unpack(packed)
+        except (IndexError, ValueError) as error:
+            log.warning("the link of %r cannot be read: %r", key, error)
+            return None
+
+    def _forget(self, key: bytes) -> None:
         packed = self._links.get(key)
         if packed is None:
             return
-        back = _back_key(source.tenant, source.type, source.account, StoredLink.unpack(packed).golden_key)
-        if self._back.get(back, b"")[_AT.size :] == key:
+        golden = leads_back_from(packed)
+        back = key[: key.rindex(_SEPARATOR) + 1] + golden
+        if golden and self._back.get(back) == key:
             del self._back[back]
-
-
-def stored_link(record: Mapping[str, Any]) -> StoredLink:
-    """The link of a decoded Xref record."""
-    return StoredLink(
-        record["golden_key"],
-        record["aliases"],
-        micros(record["linked_at"]),
-        record["link_revision"],
-        record["linked_by"] != KNOWN_AS,
-        record["status"] == LINKED,
-    )
+        del self._links[key]
 
 
 def _back_key(tenant: str, type: EntityType, account: str, golden_key: str) -> bytes:
@@ -183,6 +148,7 @@ class XrefReplica(MemoryXref):
             "auto.offset.reset": "earliest",
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 8_192,
+            "fetch.queue.backoff.ms": 5,  # by default a full queue stops fetching for a whole second
         }
         self._topic = topic
         self._codec = codec
@@ -190,6 +156,7 @@ class XrefReplica(MemoryXref):
         self._stopping = threading.Event()
         self._caught_up = threading.Event()
         self._failure = ""
+        self._frame = b""
         self._thread = threading.Thread(target=self._run, name="xref-replica", daemon=True)
 
     def start(self) -> None:
@@ -229,13 +196,14 @@ class XrefReplica(MemoryXref):
             self._on_failure(f"the xref replica of {self._topic} stopped: {self._failure}")
 
     def _follow(self, consumer: Consumer) -> None:
+        self._frame = self._codec.frame("xref")
         open_partitions = self._partitions(consumer)
         consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in open_partitions])
         while not self._stopping.is_set():
             for message in consumer.consume(2_000, 0.1 if self._caught_up.is_set() else 0.02):
                 error = message.error()
                 if error is None:
-                    self._take(message.key(), message.value())
+                    self._take(message.key() or b"", message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
                     open_partitions.discard(message.partition())
                 elif error.fatal():
@@ -249,8 +217,11 @@ class XrefReplica(MemoryXref):
             raise RuntimeError(f"topic {self._topic} is not there ({metadata.error}); run `sluice topics apply`")
         return set(metadata.partitions)
 
-    def _take(self, key: bytes | None, value: bytes | None) -> None:
+    def _take(self, key: bytes, value: bytes | None) -> None:
         try:
-            self.apply(key or b"", None if value is None else self._codec.decode(value))
-        except (CodecError, InvalidKey, UnicodeDecodeError, KeyError) as error:
+            if value is not None and value.startswith(self._frame) and key.count(_SEPARATOR) == _SEPARATORS:
+                self.put(key, packed_link(value))
+            else:
+                self.apply(key, None if value is None else self._codec.decode(value))
+        except (CodecError, InvalidKey, UnicodeDecodeError, KeyError, IndexError) as error:
             log.warning("a record of %s with key %r cannot be read: %s", self._topic, key, error)

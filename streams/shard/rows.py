@@ -50,6 +50,9 @@ class CachedRows:
         newer: dict[bytes, bytes | None] = {}  # read before the store: what moves there meanwhile is then in both
         for rows in (self._behind, self._committing, self.touched):
             newer |= {key: value for key, value in rows.items() if key >= start and key.startswith(prefix)}
+        if not newer:
+            yield from self._store.scan(prefix, start)
+            return
         ours = ((key, 0, newer[key]) for key in sorted(newer))
         stored = ((key, 1, value) for key, value in self._store.scan(prefix, start))
         last = None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.entities import Lane
 from streams.core import courier_rows, desired
 from streams.core.desired import Applied, Effect, Kind, Origin, Status, Task, Wanted
+from streams.core.places import place_of
 
 FIELDS = st.frozensets(st.sampled_from(["amount", "compare_at", "title"]), min_size=1)
 
@@ -125,3 +126,22 @@ def test_confirmed_versions_never_go_back_whatever_happens(steps: list[str], dat
 def test_a_row_survives_packing(one: Wanted, later: Wanted | None, status: Status, until: float) -> None:
     task = Task(one, status, 3, until, "why", later)
     assert courier_rows.unpack_task(courier_rows.pack_task(task)) == task
+
+
+@given(
+    wanteds(),
+    st.none() | wanteds(),
+    st.sampled_from(list(Status)),
+    st.floats(0, 2e9) | st.just(desired.NEVER),
+    st.just(0) | st.integers(1, 2**51),
+)
+def test_where_a_row_waits_is_read_without_the_row(
+    one: Wanted, later: Wanted | None, status: Status, until: float, expires_at: int
+) -> None:
+    task = Task(replace(one, expires_at=expires_at), status, 3, until, "why", later)
+    place = courier_rows.unpack_place(courier_rows.pack_task(task))
+    if place is None:
+        assert later or one.kind is Kind.COMMAND or status in (Status.INFLIGHT, Status.UNKNOWN)
+    else:
+        assert place == place_of(task)
+        assert one.kind is not Kind.COMMAND

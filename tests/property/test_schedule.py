@@ -140,3 +140,46 @@ def test_at_any_moment_two_shares_that_always_wait_differ_by_no_more_than_one_re
         for one in costs:
             for other in costs:
                 assert served[one] - served[other] <= costs[one] + costs[other] + 1e-6
+
+
+@given(STEPS, st.sampled_from(list(Lane)), st.sampled_from("abc"), st.integers(1, 40))
+def test_what_waits_alike_is_what_would_be_taken_in_that_order(
+    steps: list[Item | str | None], lane: Lane, share: str, most: int
+) -> None:
+    schedule, now = Schedule(age_after=1e9), 0.0
+    for step in steps:
+        now += 1.0
+        if isinstance(step, Item):
+            schedule.put(step)
+        elif isinstance(step, str):
+            schedule.remove(step)
+        else:
+            schedule.take(now)
+    schedule.peek(now)
+    alike = list(schedule.alike(Item("any", lane, share), most))
+    taken = list[str]()
+    while (item := schedule.take(now)) is not None:
+        if (item.lane, item.share) == (lane, share):
+            taken.append(item.key)
+    assert alike == taken[:most]
+    assert list(schedule.alike(Item("any", lane, share), most)) == []
+
+
+def test_bulk_work_that_has_aged_still_waits_with_its_like() -> None:
+    schedule = Schedule(age_after=10.0)
+    for key in "ab":
+        schedule.put(Item(key, Lane.BULK, "s"))
+    schedule.peek(0.0)
+    schedule.peek(11.0)
+    assert list(schedule.alike(Item("a", Lane.BULK, "s"), 9)) == ["a", "b"]
+
+
+def test_bulk_work_ages_from_when_it_is_looked_at_however_long_ago_the_last_look_was() -> None:
+    schedule = Schedule(age_after=10.0)
+    schedule.peek(0.0)
+    schedule.put(Item("old", Lane.BULK, "s"))
+    schedule.bulk_admitted = False
+    assert schedule.take(100.0) is None
+    item = schedule.take(110.0)
+    assert item is not None
+    assert item.key == "old"

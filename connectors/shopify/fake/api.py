@@ -110,6 +110,7 @@ class Api:
             "productVariant": nodes.variant,
             "productVariants": nodes.variants,
             "products": nodes.products,
+            "nodes": nodes.nodes,
             "orders": nodes.orders,
             "webhookSubscriptions": self._subscriptions.all,
             "webhookSubscriptionCreate": self._subscriptions.create,

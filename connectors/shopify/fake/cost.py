@@ -1,7 +1,8 @@
 """What a GraphQL document costs: scalar 0, object 1, mutation 10, a connection 2 plus its nodes.
 
 Source: shopify.dev, graphql-admin/rate-limits. Requested cost counts the nodes a connection asks for, actual cost
-those it returned; page information is free.
+those it returned; page information is free. Of `nodes(ids)` it says nothing: we charge each id like a connection's
+node.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
@@ -62,6 +65,8 @@ class Pricing:
     def _field(self, field: FieldNode, parent: GraphQLObjectType, data: Mapping[str, Any] | None) -> int:
         definition = parent.fields.get(field.name.value)
         kind = get_named_type(definition.type) if definition else None
+        if isinstance(kind, GraphQLInterfaceType):
+            return self._by_id(field, None if data is None else data.get(field.name.value) or [])
         if field.selection_set is None or not isinstance(kind, GraphQLObjectType) or kind.name == "PageInfo":
             return 0
         value = None if data is None else data.get(field.alias.value if field.alias else field.name.value)
@@ -87,6 +92,22 @@ class Pricing:
             else:
                 total += sum(self._field(inner, kind, {name: node}) for node in value.get(name) or [])
         return total
+
+    def _by_id(self, field: FieldNode, found: list[Any] | None) -> int:
+        assert field.selection_set is not None
+        kinds = [one for one in field.selection_set.selections if isinstance(one, InlineFragmentNode)]
+        values = [None] * self._ids(field) if found is None else [node for node in found if node]
+        return sum(OBJECT + self._of_kind(one, value) for value in values for one in kinds)
+
+    def _of_kind(self, fragment: InlineFragmentNode, data: Mapping[str, Any] | None) -> int:
+        kind = self._schema.get_type(fragment.type_condition.name.value) if fragment.type_condition else None
+        return self._object(fragment.selection_set, kind, data) if isinstance(kind, GraphQLObjectType) else 0
+
+    def _ids(self, field: FieldNode) -> int:
+        value = next((one.value for one in field.arguments or () if one.name.value == "ids"), None)
+        if isinstance(value, VariableNode):
+            return len(self._variables.get(value.name.value) or [])
+        return len(value.values) if isinstance(value, ListValueNode) else 0
 
     def _first(self, field: FieldNode) -> int:
         for argument in field.arguments or ():

@@ -140,19 +140,22 @@ class Mutations:
         variants: list[dict[str, Any]],
         allowPartialUpdates: bool = False,  # noqa: N803
     ) -> dict[str, Any]:
-        """Mutation.productVariantsBulkUpdate: all variants of one product or none."""
+        """Mutation.productVariantsBulkUpdate: all variants of one product or none, or with `allowPartialUpdates` all
+        that are valid."""
         product = self._shop.products.get(number(productId))
         if product is None:
             return _refused([_error("PRODUCT_DOES_NOT_EXIST", ["productId"], "product does not exist")])
         mine = {variant.id: variant for variant in product.variants}
-        errors = [error for at, entry in enumerate(variants) if (error := _variant_error(at, entry, mine))]
-        if errors:
+        found = [_variant_error(at, entry, mine) for at, entry in enumerate(variants)]
+        errors = [error for error in found if error]
+        if errors and not allowPartialUpdates:
             return _refused(errors)
-        for entry in variants:
+        valid = [entry for entry, error in zip(variants, found, strict=True) if not error]
+        for entry in valid:
             self._update(mine[number(entry["id"])], entry)
         nodes = Nodes(self._shop, self._now)
-        changed = [nodes.of_variant(mine[number(entry["id"])]) for entry in variants]
-        return {"product": nodes.of_product(product), "productVariants": changed, "userErrors": []}
+        changed = [nodes.of_variant(mine[number(entry["id"])]) for entry in valid]
+        return {"product": nodes.of_product(product), "productVariants": changed, "userErrors": errors}
 
     def _update(self, variant: Variant, entry: dict[str, Any]) -> None:
         if "compareAtPrice" in entry:

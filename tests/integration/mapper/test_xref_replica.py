@@ -13,7 +13,8 @@ from schemas.entities import EntityType
 from schemas.identity import SourceKey
 from schemas.registry import MemorySchemas
 from streams.mapper.linking import NewLink, xref_record
-from streams.runtime.xref import StoredLink, XrefReplica
+from streams.runtime.links import StoredLink
+from streams.runtime.xref import XrefReplica
 from streams.testing.broker import Endpoints
 from tests.integration.support import Bench, eventually
 

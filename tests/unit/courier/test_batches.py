@@ -123,3 +123,48 @@ async def test_commands_what_expired_and_other_flows_do_not_come_along(world: Wo
     await world.advance(20)
     assert calls(world) == [["S0", "S1"]]
     assert world.ledger() == {"received": 5, "applied": 4, "dead": 1}
+
+
+class Apart(Together):
+    """Takes sets of one family in one call: those whose SKUs differ in a number. `asked`: for how many it was asked
+    what they may share a call with."""
+
+    asked = 0
+
+    def batch(self, account: Account, write: Write) -> Batch | None:
+        self.asked += 1
+        return Batch(write.golden_key.split("|")[2].removesuffix("~main").rstrip("0123456789"), 4)
+
+
+async def apart(*names: str) -> tuple[World, Apart]:
+    """A world in which all of these wait at the same time."""
+    world = World(max_in_flight=8, rate=1.0)
+    vendor = Apart(world.shop, max_in_flight=8, rate=1.0)
+    vendor.calls, world.vendor = [], vendor
+    await world.start()
+    swallow(world, len(names))
+    world.push(*(task(name, 1) for name in names))
+    await world.advance(len(names) + 5)
+    await world.stop()
+    return world, vendor
+
+
+async def test_sets_of_several_groups_that_come_mixed_go_each_with_their_own() -> None:
+    world, _ = await apart(*(f"{family}{n}" for n in range(4) for family in "ABC"))
+    assert sorted(map(sorted, calls(world))) == [[f"{family}{n}" for n in range(4)] for family in "ABC"]
+    assert world.ledger() == {"received": 12, "applied": 12}
+
+
+async def test_sets_that_fit_no_other_are_looked_at_less_and_less() -> None:
+    names = [f"{one}{other}" for one in "ABCDEFGH" for other in "ABCDEFGH"]
+    world, vendor = await apart(*names)
+    assert calls(world) == []
+    assert world.ledger() == {"received": 64, "applied": 64}
+    assert vendor.asked < len(names)
+
+
+async def test_sets_that_go_together_are_found_behind_many_that_do_not() -> None:
+    names = [f"{one}{other}" for one in "ABCDEFGH" for other in "ABCDEFGH"]
+    world, _ = await apart(*names, *(f"Z{n}" for n in range(80)))
+    assert sum(len(one) for one in calls(world)) >= 40
+    assert world.ledger() == {"received": 144, "applied": 144}

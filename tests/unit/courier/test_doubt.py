@@ -351,6 +351,67 @@ async def test_what_has_expired_is_a_dead_letter_and_not_sent() -> None:
     await world.stop()
 
 
+def hold(world: World, seconds: float) -> None:
+    """Nobody may write stock levels for so long."""
+    assert world.courier is not None
+    (line,) = world.courier._lines.values()
+    line.breaker_of("write:inventory_level").trip(world.waiter.now() + seconds, "away")
+
+
+def tick(world: World) -> None:
+    assert world.courier is not None
+    world.courier.tick(world.shard)
+    world.shard.flush()
+
+
+async def test_what_expires_behind_an_open_breaker_is_a_dead_letter_when_it_is_due() -> None:
+    world = await World().start()
+    hold(world, 60.0)
+    world.push(task("A", 1, expires_at=world.clock.now() + 10_000_000), command("B", "ship-1"))
+    await world.advance(9)
+    tick(world)
+    assert world.dead_letters() == []
+    await world.advance(1)
+    tick(world)
+    (letter,) = world.dead_letters()
+    assert (letter["reason"], key("A") in letter["detail"]) == ("expired", True)
+    assert world.ledger() == {"received": 2, "applied": 1, "dead": 1}
+    await world.advance(120)
+    tick(world)
+    assert len(world.dead_letters()) == 1
+    assert world.shop.log == [(key("B"), 1)]
+    await world.stop()
+
+
+async def test_what_expires_while_nothing_may_be_sent_is_told_of_after_a_restart_as_well() -> None:
+    world = await World().start()
+    world.shop.status(429, retry_after="60")
+    world.push(task("B", 1))
+    await breathe()
+    world.push(task("A", 1, expires_at=world.clock.now() + 10_000_000))
+    await world.restart()
+    await world.advance(10)
+    tick(world)
+    assert [letter["reason"] for letter in world.dead_letters()] == ["expired"]
+    assert len(world.shop.requests) == 1
+    await world.stop()
+
+
+async def test_what_expires_behind_what_is_in_doubt_is_told_of_when_that_is_settled(keyed: World) -> None:
+    keyed.shop.lose_reply()
+    keyed.push(command("A", "ship-1"))
+    await breathe()
+    keyed.push(task("A", 2, expires_at=keyed.clock.now() + 1_000_000))
+    for _ in range(30):
+        await keyed.advance(1)
+        tick(keyed)
+    assert keyed.dead_letters() == []
+    await keyed.advance(10)
+    tick(keyed)
+    assert [letter["reason"] for letter in keyed.dead_letters()] == ["expired"]
+    assert keyed.shop.op_ids == ["ship-1"] * 2
+
+
 async def test_a_newer_version_that_does_not_expire_takes_the_place_of_one_that_does() -> None:
     world = await World().start()
     world.shop.status(503)

@@ -9,6 +9,7 @@ import pytest
 from schemas.entities import Lane
 from streams.core import courier_rows as rows
 from streams.core.desired import Kind, Origin, Status, Task, Wanted
+from streams.core.places import Place
 from streams.courier.table import Table
 from streams.shard.memory import MemoryRows
 from tests.unit.courier.world import World, breathe, key, task
@@ -39,14 +40,15 @@ def stored() -> MemoryRows:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 10, 11])
 def test_rows_come_once_and_in_doubt_however_they_are_portioned(most: int) -> None:
-    table, last, found = Table(stored()), "", list[tuple[str, Task]]()
+    table, last, found = Table(stored()), "", list[tuple[str, Place]]()
     while portion := table.recover(ACCOUNT, 30.0, last, most):
         assert len(portion) <= most
         found += portion
         last = portion[-1][0]
     assert [row for row, _ in found] == [f"S{number:02}" for number in range(10)]
-    assert {row for row, one in found if one.status is Status.UNKNOWN} == INTENDED
-    assert {one.not_before for row, one in found if row in INTENDED} == {130.0}
+    kept = {row: table.get(ACCOUNT, row) for row, _ in found}
+    assert {row for row, one in kept.items() if one and one.status is Status.UNKNOWN} == INTENDED
+    assert {row: place.due for row, place in found} == {row: 130.0 if row in INTENDED else 0.0 for row, _ in found}
 
 
 async def test_a_newer_version_that_comes_before_the_rows_are_read_waits_for_the_one_in_doubt() -> None:

@@ -12,7 +12,8 @@ from schemas.identity import SourceKey
 from streams.mapper import records
 from streams.mapper.overlay import Overlay
 from streams.mapper.plan import plan
-from streams.runtime.xref import MemoryXref, StoredLink
+from streams.runtime.links import StoredLink
+from streams.runtime.xref import MemoryXref
 from tests.unit.mapper.shop import ACCOUNT, NOW, PRICE, SECOND, VARIANT, Shop, envelope, fetched, mapped
 
 

@@ -16,8 +16,9 @@ from schemas.headers import Header
 from schemas.identity import SourceKey
 from streams.core import ledger
 from streams.core.ledger import Book
+from streams.runtime.links import StoredLink
 from streams.runtime.raw import ACKNOWLEDGE_ONLY, micros
-from streams.runtime.xref import MemoryXref, StoredLink
+from streams.runtime.xref import MemoryXref
 from tests.unit.mapper.shop import (
     ACCOUNT,
     CODEC,

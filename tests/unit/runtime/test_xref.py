@@ -9,7 +9,8 @@ from schemas.entities import EntityType
 from schemas.identity import InvalidKey, SourceKey
 from schemas.registry import MemorySchemas
 from streams.mapper.linking import NewLink, xref_record
-from streams.runtime.xref import KNOWN_AS, MemoryXref, StoredLink
+from streams.runtime.links import KNOWN_AS, StoredLink
+from streams.runtime.xref import MemoryXref
 
 KIND = EntityType.VARIANT
 GOLDEN = "acme|variant|A"

@@ -37,13 +37,13 @@ def test_a_time_keeps_all_its_nanoseconds_and_needs_an_offset(text: str, expecte
     ],
 )
 def test_an_id_is_its_number_in_every_spelling(value: object) -> None:
-    assert Node("t", "$", {"id": value}).id("id") == "17"
+    assert Node.of("t", {"id": value}).id("id") == "17"
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "", "abc", "gid://shopify/Product/", [17]])
 def test_what_is_no_id_is_refused(value: object) -> None:
     with pytest.raises(Invalid, match=r"t: \$\.id is"):
-        Node("t", "$", {"id": value}).id("id")
+        Node.of("t", {"id": value}).id("id")
 
 
 def test_a_global_id_is_made_of_digits_only() -> None:
