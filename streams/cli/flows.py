@@ -76,6 +76,7 @@ def _told(flow: Flow) -> dict[str, Any]:
         "fields": [],
         "lane": flow.lane.value,
         "max_age": "none",
+        "hours": "all day",
     }
     sets = {} if flow.kind is TaskKind.COMMAND else {"deletes": flow.deletes.value, "on_drift": flow.on_drift.value}
     return {**defaults, **sets, **flowrow.plain(flow), "when": str(flow.when)}

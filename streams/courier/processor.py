@@ -192,8 +192,8 @@ class Courier:
                 shard.rows.put(rows.key(rows.BUCKET, name), row)
 
     def _line(self, shard: Shard, account: Account) -> Line:
-        settings, tokens = self._setup.settings, self._setup.platform.tokens
-        schedule = Schedule(floors=settings.floors, hours=settings.hours)
+        tokens = self._setup.platform.tokens
+        schedule = Schedule(self._setup.lanes.get(reference(account.tenant, account.id)))
         credentials = Credentials(account, needed=tokens is not None and tokens.needed(account))
         line = Line(account, self._destination.budget(account), self._setup.waiter, schedule, credentials)
         stored = shard.rows.get(rows.key(rows.BUCKET, line.reference))

@@ -34,7 +34,7 @@ from schemas.topics import Role
 from streams.core.outcome import Limits
 from streams.courier.processor import courier, inputs
 from streams.courier.setup import Settings as CourierSettings
-from streams.courier.setup import Setup
+from streams.courier.setup import Setup, reference
 from streams.courier.waiter import SystemWaiter
 from streams.runtime.config import Config
 from streams.runtime.hosting import Hosted, host
@@ -119,9 +119,10 @@ def run(settings: Settings, config: Config, platform: str) -> None:
     metrics, clock = Metrics(), SystemClock()
     defaults = CourierSettings()
     timeout = settings.vendor_timeout
+    accounts = tuple(account for account in config.accounts.values() if account.platform == platform)
     setup = Setup(
         vendor,
-        tuple(account for account in config.accounts.values() if account.platform == platform),
+        accounts,
         codec,
         xref,
         settings.topics(),
@@ -134,6 +135,7 @@ def run(settings: Settings, config: Config, platform: str) -> None:
             subscriptions_interval=settings.courier_subscriptions_interval,
             limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
+        {reference(account.tenant, account.id): config.lanes_of(account) for account in accounts},
     )
 
     async def prepare() -> None:

@@ -11,6 +11,7 @@ from connectors.kit import backoff
 from connectors.kit.backoff import RetryBudget
 from connectors.kit.operations import Batching
 from streams.core.desired import NEVER, Kind, Status, Task
+from streams.core.lanes import share
 from streams.core.outcome import UNLINKED
 from streams.courier.line import Line
 from streams.courier.setup import Setup
@@ -110,4 +111,4 @@ class Turns:
 
 def share_of(task: Task) -> str:
     """Whom a row is fair against within its lane: other flows, and other reasons to read."""
-    return sys.intern(f"{task.wanted.kind}:{task.wanted.cause}")  # one string, not one per row
+    return sys.intern(share(task.wanted.kind, task.wanted.cause))  # one string, not one per row

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
 from connectors.kit.settings import resolve
+from streams.core.lanes import Lanes
 from streams.core.massdelete import Brake
 from streams.core.policy import Rules
 from streams.runtime import flows as flows_file
 from streams.runtime import policies as policies_file
 from streams.runtime.document import Document, Node
 from streams.runtime.flows import FLOWS, FlowReader, Flows, Supports
+from streams.runtime.lanes import lanes
 from streams.runtime.policies import ORDERING, Policies, PolicyReader
 
 Check = Callable[[Account], None]
 
-_ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets"}
+_ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets", "lanes"}
 _TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", FLOWS}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the file says. `accounts`: by (tenant, account id)."""
+    """What the file says. `accounts`: by (tenant, account id); `lanes`: of those that say something of them."""
 
     accounts: Mapping[tuple[str, str], Account]
     rules: Rules
+    lanes: Mapping[tuple[str, str], Lanes] = field(default_factory=dict)
+
+    def lanes_of(self, account: Account) -> Lanes:
+        """How the account's lanes share its quota, hours of flows included."""
+        return self.lanes.get((account.tenant, account.id), Lanes()).with_flows(self.rules.flows)
 
 
 def load(
@@ -88,6 +95,7 @@ class _Reader:
         self._secrets_of = secrets_of
         self._check = check
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._lanes: dict[tuple[str, str], Lanes] = {}
         self._policies = PolicyReader(document, ())
         self._others: list[Document] = []
 
@@ -111,7 +119,7 @@ class _Reader:
         )
         self._doc.problems += [problem for own in self._others for problem in own.problems]
         self._doc.finish()
-        return Config(self._accounts, rules)
+        return Config(self._accounts, rules, self._lanes)
 
     def _other(self, own: Document) -> Document:
         """A file beside, whose problems are told behind those of this one."""
@@ -177,6 +185,8 @@ class _Reader:
             clock_offset=self._doc.number(keys["clock_offset"]) if "clock_offset" in keys else 0.0,
             clock_epoch=self._doc.integer(keys["clock_epoch"], 1) if "clock_epoch" in keys else 1,
         )
+        if "lanes" in keys:
+            self._lanes[tenant, id] = lanes(self._doc, keys["lanes"])
         self._look_into(keys.get("settings", node), account)
 
     def _look_into(self, node: Node, account: Account) -> None:

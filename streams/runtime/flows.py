@@ -11,10 +11,12 @@ from connectors.kit.contract import Account
 from schemas import codec
 from schemas.entities import EntityType, Lane, Op
 from streams.core.condition import ALWAYS
+from streams.core.hours import ALL_DAY
 from streams.core.policy import CENT, Flow, OnDelete, OnDrift, Policy, TaskKind, Tax
 from streams.core.stock import Guard
 from streams.runtime.conditions import ConditionReader
 from streams.runtime.document import Document, Node
+from streams.runtime.lanes import hours
 from streams.runtime.policies import PolicyReader
 
 FILE = "flows.yaml"
@@ -23,7 +25,7 @@ ORIGIN = "origin"  # instead of accounts: the one that the golden id names
 Supports = Callable[[str, EntityType, Op], bool]
 _NO_BUSINESS = {"meta", "extra"}  # fields of every record that no flow writes
 _FOR_SETS = ("guard", "deletes", "on_drift", "tax")
-_KEYS = {"entity", "when", "from", "to", "fields", "kind", "lane", "max_age", *_FOR_SETS}
+_KEYS = {"entity", "when", "from", "to", "fields", "kind", "lane", "max_age", "hours", *_FOR_SETS}
 _OF_AN_ORDER = (EntityType.FULFILMENT,)  # types whose golden id begins with that of the order they belong to
 
 
@@ -105,6 +107,7 @@ class FlowReader:
             deletes=deletes,
             on_drift=on_drift,
             tax=self._tax(keys["tax"], entity, to) if "tax" in keys else None,
+            hours=hours(self._doc, keys["hours"]) if "hours" in keys else ALL_DAY,
         )
 
     def _lane(self, keys: Mapping[str, Node]) -> Lane:

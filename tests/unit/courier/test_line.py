@@ -15,6 +15,7 @@ from schemas.entities import Lane
 from streams.core import courier_rows as rows
 from streams.core.breaker import CAP, THRESHOLD
 from streams.core.hours import Hours
+from streams.core.lanes import Lanes
 from streams.courier.line import endpoint_class
 from streams.courier.processor import NOTE_INTERVAL
 from tests.unit.courier.shop import ScriptedPlatform, Shop, body, check
@@ -243,7 +244,7 @@ async def test_a_row_keeps_its_highest_lane_when_it_is_coalesced() -> None:
 async def test_a_flow_outside_its_hours_waits_for_them() -> None:
     world = World()
     now = START / 1e6 % 86_400
-    world.settings = replace(world.settings, hours={"set:texts": Hours([(now + 60, now + 120)])})
+    world.lanes = {"acme|shop": Lanes(hours={"set:texts": Hours([(now + 60, now + 120)])})}
     await world.start()
     world.push(task("T", 1, flow="texts"), task("P", 1))
     await world.advance(59)

@@ -17,6 +17,7 @@ from schemas.registry import MemorySchemas
 from schemas.topics import Profile
 from streams.core import courier_rows as rows
 from streams.core.desired import Task
+from streams.core.lanes import Lanes
 from streams.core.ledger import Book, read, total
 from streams.courier.processor import Courier
 from streams.courier.recorder import Silent
@@ -150,6 +151,7 @@ class World:
         self.with_poller = False
         self.with_tokens = False
         self.topics: Mapping[str, tuple[str, ...]] = {}
+        self.lanes: Mapping[str, Lanes] = {}
         self._offset = 0
         self._worker: asyncio.Task[None] | None = None
         self.courier: Courier | None = None
@@ -175,6 +177,7 @@ class World:
             sender=self.shop,
             recorder=self.noted,
             settings=self.settings,
+            lanes=self.lanes,
             random=lambda: 0.5,
         )
 

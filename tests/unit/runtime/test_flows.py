@@ -10,6 +10,7 @@ import pytest
 
 from connectors.kit.errors import Misconfigured
 from schemas.entities import EntityType, Lane, Op
+from streams.core import flowrow
 from streams.core.condition import Comparison, Condition, Operator
 from streams.core.policy import Flow, OnDelete, OnDrift, Rules, TaskKind, Tax
 from streams.runtime.config import load
@@ -153,3 +154,23 @@ def test_sets_of_a_type_that_is_put_together_from_parts_move_always(tmp_path: Pa
     config = CONFIG + "policies: {product: {kind: lww, partial: true}}\n"
     (told,) = problems(tmp_path, GOOD, config)
     assert "flows.titles.on_drift: product is put together from parts" in told
+
+
+def test_hours_of_a_flow_are_kept_by_the_clock_of_each_account(tmp_path: Path) -> None:
+    config = CONFIG.replace('"http://s"}', '"http://s", lanes: {timezone: Europe/Paris, hours: {bulk: 1:00-2:00}}}')
+    flow = "titles: {entity: product, to: [shop, presta], fields: [title], hours: 22:00-06:00}"
+    (tmp_path / "sluice.yaml").write_text(f"{config}flows:\n  {flow}\n")
+    found = load(tmp_path / "sluice.yaml", {"shopify", "prestashop", "wms"})
+    shop, presta = (found.lanes_of(found.accounts["acme", name]) for name in ("shop", "presta"))
+    midsummer = datetime(2026, 7, 1, 5, tzinfo=UTC).timestamp()
+    assert shop.hours["set:titles"].opens_at(midsummer) == midsummer + 15 * 3600
+    assert presta.hours["set:titles"].opens_at(midsummer) == midsummer
+    assert set(shop.hours) == {"bulk", "set:titles"}
+    assert flowrow.plain(found.rules.flows[0])["hours"] == "22:00-06:00"
+
+
+def test_hours_that_cannot_be_read_are_told_with_their_place(tmp_path: Path) -> None:
+    told = problems(tmp_path, GOOD.replace("max_age: 86400", "max_age: 86400\n    hours: nights"))
+    assert told == [
+        "flows.yaml:15: flows.orders.hours: hours 'nights' cannot be read; write them as 22:00-06:00, 12:30-13:30"
+    ]
