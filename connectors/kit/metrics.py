@@ -223,6 +223,12 @@ COURIER_BLOCKED_SECONDS = Gauge(
     "Time until the end of a Retry-After, pause or open breaker; 0 when none.",
     "Long: the vendor asked for it or is away; nothing is sent before.",
 )
+COURIER_BULK_WAITS = Gauge(
+    "sluice_courier_bulk_waits",
+    ("platform", "account"),
+    "1 while bulk work waits because the courier has not read all live work yet, else 0.",
+    "1 for long: more live work comes than is read; see sluice_pipeline_lag_seconds of the role.",
+)
 COURIER_HEALED = Counter(
     "sluice_courier_subscriptions_healed_total",
     ("platform", "account"),

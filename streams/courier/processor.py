@@ -15,6 +15,7 @@ from schemas.codec import CodecError
 from streams.core import courier_rows as rows
 from streams.core.desired import Kind, Origin, Wanted
 from streams.core.holes import EVERYTHING
+from streams.core.livelag import LiveLag
 from streams.core.schedule import Item, Schedule
 from streams.courier import wanted as tasks
 from streams.courier.attempts import Attempts
@@ -61,6 +62,8 @@ class Courier:
         self._running: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
         self._filling = asyncio.Lock()  # one account after the other, so that the first ones go on soon
+        self._live = frozenset((topics.push(setup.platform.name), topics.fetch(setup.platform.name)))
+        self._lag = LiveLag()
         self._next_report = 0.0
         self._next_note = 0.0
 
@@ -82,6 +85,7 @@ class Courier:
         self._healing = None if kept is None else Healing(setup, kept, shard, self._outbox, self._polls, judge)
         tokens = setup.platform.tokens
         self._renewals = None if tokens is None else Renewals(setup, tokens, self._outbox, judge)
+        self._lag = LiveLag()
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
         for line in self._lines.values():
             self._table.forget(line.reference)
@@ -92,11 +96,15 @@ class Courier:
         for record in records:
             self._take(shard, topic, record)
         self._table.flush()
+        if topic in self._live:
+            before = self._lag.caught_up
+            self._admit(before, after=self._lag.read(topic, shard.unread(topic), self._setup.waiter.now()))
         return None
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
         """Report how much waits, and how the buckets stand."""
         now, recorder = self._setup.waiter.now(), self._setup.recorder
+        self._admit(self._lag.caught_up, after=self._lag.passed(now))
         if now < self._next_report:
             return {}
         self._next_report = now + REPORT_INTERVAL
@@ -108,10 +116,14 @@ class Courier:
             self._note(shard)
         return {}
 
-    def caught_up(self, live: bool) -> None:
+    def _admit(self, before: bool, *, after: bool) -> None:
         """Whether live work has caught up; while it has not, bulk work waits, but for what has aged."""
-        for line in self._lines.values():
-            line.schedule.bulk_admitted = live
+        if before == after:
+            return
+        log.info("bulk work goes on" if after else "bulk work waits for live work", unread=self._lag.unread)
+        for name, line in self._lines.items():
+            line.schedule.bulk_admitted = after
+            self._setup.recorder.bulk_waits(name, not after)
             line.notify()
 
     def close(self, shard: Shard) -> None:

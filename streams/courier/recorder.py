@@ -39,6 +39,10 @@ class Recorder(Protocol):
         be sent again, 0 when nothing forbids it."""
         ...
 
+    def bulk_waits(self, account: str, waits: bool) -> None:
+        """Bulk work of an account waits until live work has caught up, or goes on."""
+        ...
+
     def malformed(self, account: str, headers: int) -> None:
         """So many headers of a reply spoke of quotas and made no sense."""
         ...
@@ -86,6 +90,9 @@ class Silent:
         return
 
     def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
+        return
+
+    def bulk_waits(self, account: str, waits: bool) -> None:
         return
 
     def malformed(self, account: str, headers: int) -> None:

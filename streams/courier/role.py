@@ -13,6 +13,7 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_LIMIT,
     COURIER_BUCKET_REFILL,
     COURIER_BUCKET_RESTORE,
+    COURIER_BULK_WAITS,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
     COURIER_COST,
@@ -82,6 +83,9 @@ class Metered:
             used = used_share(numbers)
             if used is not None:
                 self._metrics.gauge(COURIER_QUOTA_USED, self._platform, account, name).set(used)
+
+    def bulk_waits(self, account: str, waits: bool) -> None:
+        self._metrics.gauge(COURIER_BULK_WAITS, self._platform, account).set(waits)
 
     def malformed(self, account: str, headers: int) -> None:
         self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)

@@ -102,11 +102,15 @@ class Noted(Silent):
         self.brakes: list[tuple[str, int, int]] = []
         self.holes: list[tuple[str, str]] = []
         self.topics: list[str] = []
+        self.bulk: list[bool] = []
         self.waiting = 0
         self.malformed_headers = 0
 
     def malformed(self, account: str, headers: int) -> None:
         self.malformed_headers += headers
+
+    def bulk_waits(self, account: str, waits: bool) -> None:
+        self.bulk.append(waits)
 
     def pending(self, account: str, rows: int) -> None:
         self.waiting = rows
