@@ -78,8 +78,9 @@ def _told(flow: Flow) -> dict[str, Any]:
         "max_age": "none",
         "hours": "all day",
     }
-    sets = {} if flow.kind is TaskKind.COMMAND else {"deletes": flow.deletes.value, "on_drift": flow.on_drift.value}
-    return {**defaults, **sets, **flowrow.plain(flow), "when": str(flow.when)}
+    sets = {"deletes": flow.deletes.value, "on_drift": flow.on_drift.value}
+    own = {"fallback": "none"} if flow.kind is TaskKind.COMMAND else sets
+    return {**defaults, **own, **flowrow.plain(flow), "when": str(flow.when)}
 
 
 @group.command()
@@ -131,4 +132,5 @@ def _config(settings: Settings, path: Path | None) -> Config:
         policies=settings.policies_file,
         flows=path or settings.flows_file,
         inline_flows=path is None,
+        reroutable=catalog.reroutable,
     )

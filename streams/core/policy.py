@@ -130,6 +130,7 @@ class Flow:
     account in the golden id (an order's, of its shipments and refunds, is where it was placed), and `to` is empty.
     `max_age`: seconds after the change at its source in which the task may still be carried out. `guard`: accounts are
     told less of a stock. `hours`: when its tasks may be carried out, by the clock of the account that gets them.
+    `fallback`: of commands, the account that gets those that were never sent while the one in `to` is away.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Flow:
     on_drift: OnDrift = OnDrift.REPAIR
     tax: Tax | None = None
     hours: Hours = ALL_DAY
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,19 @@ class Line:
         reasons = [one.reason for one in self.breakers.values()]
         return self.breaker.reason or (reasons[0] if reasons and all(reasons) else "")
 
+    @property
+    def healthy(self) -> bool:
+        """Whether no breaker is open."""
+        return self.breaker.closed and all(one.closed for one in self.breakers.values())
+
+    def away(self, group: str) -> bool:
+        """Whether nothing of an endpoint class may start now: its breaker or the account's is open, or a probe is
+        running."""
+        now, own = self._waiter.now(), self.breakers.get(group)
+        if self.breaker.opens_at(now, self.running) > now:
+            return True
+        return own is not None and own.opens_at(now, self._running[group]) > now
+
     def breaker_of(self, group: str) -> Breaker:
         """The breaker of an endpoint class."""
         return self.breakers.setdefault(group, Breaker())

@@ -29,6 +29,7 @@ from streams.courier.polls import PREFIX, Polls
 from streams.courier.reads import Reads
 from streams.courier.renewal import KEY as TOKEN
 from streams.courier.renewal import Renewals
+from streams.courier.rerouting import Rerouting
 from streams.courier.setup import Setup, reference
 from streams.courier.table import Table
 from streams.courier.turns import Turns
@@ -77,7 +78,10 @@ class Courier:
         self._reads = Reads(setup, shard, self._outbox)
         judge = Judge(setup, shard)
         self._turns = Turns(setup, self._table)
-        self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge, self._turns)
+        self._rerouting = Rerouting(setup, shard, self._table, self._turns)
+        self._attempts = Attempts(
+            setup, shard, self._table, self._outbox, self._reads, judge, self._turns, self._rerouting
+        )
         self._verdicts = Verdicts(setup, self._table, self._outbox, self._turns)
         poller = setup.platform.poller
         self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
@@ -105,6 +109,9 @@ class Courier:
         """Report how much waits, and how the buckets stand."""
         now, recorder = self._setup.waiter.now(), self._setup.recorder
         self._admit(self._lag.caught_up, after=self._lag.passed(now))
+        for line in self._lines.values():
+            self._rerouting.look(line)
+        self._table.flush()
         if now < self._next_report:
             return {}
         self._next_report = now + REPORT_INTERVAL
@@ -118,13 +125,13 @@ class Courier:
 
     def _admit(self, before: bool, *, after: bool) -> None:
         """Whether live work has caught up; while it has not, bulk work waits, but for what has aged."""
-        if before == after:
-            return
-        log.info("bulk work goes on" if after else "bulk work waits for live work", unread=self._lag.unread)
-        for name, line in self._lines.items():
-            line.schedule.bulk_admitted = after
-            self._setup.recorder.bulk_waits(name, not after)
-            line.notify()
+        for name, line in self._lines.items() if not (before and after) else ():
+            self._setup.recorder.bulk_waits(name, 0 if after else self._lag.unread)
+            if before != after:
+                line.schedule.bulk_admitted = after
+                line.notify()
+        if before != after:
+            log.info("bulk work goes on" if after else "bulk work waits for live work", unread=self._lag.unread)
 
     def close(self, shard: Shard) -> None:
         """Keep what was learnt of the quotas for the next owner."""
@@ -221,6 +228,7 @@ class Courier:
         while portion := self._table.recover(line.reference, quarantine, last):
             for row, task in portion:
                 self._turns.schedule(line, row, task)
+                self._rerouting.remember(line, row, task)
             last = portion[-1][0]
             self._table.flush()
             await asyncio.sleep(0)
@@ -250,6 +258,7 @@ class Courier:
         task = self._table.upsert(wanted)
         if task is not None:
             self._turns.schedule(line, wanted.row, task)
+            self._rerouting.arrived(line, wanted.row, task)
 
     def _reread(self, topic: str, record: Incoming, line: Line, wanted: Wanted) -> bool:
         """Whether somebody asks for everything that changed, because he knows that pushes may be lost."""

@@ -18,8 +18,8 @@ class Recorder(Protocol):
         ...
 
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
-        """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused. `delay`: seconds since it
-        was wanted."""
+        """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused, rerouted. `delay`: seconds
+        since it was wanted."""
         ...
 
     def rejected(self, topic: str, reason: str) -> None:
@@ -39,8 +39,8 @@ class Recorder(Protocol):
         be sent again, 0 when nothing forbids it."""
         ...
 
-    def bulk_waits(self, account: str, waits: bool) -> None:
-        """Bulk work of an account waits until live work has caught up, or goes on."""
+    def bulk_waits(self, account: str, records: int) -> None:
+        """Bulk work of an account waits until so many records of live work are read; 0: it goes on."""
         ...
 
     def malformed(self, account: str, headers: int) -> None:
@@ -92,7 +92,7 @@ class Silent:
     def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
         return
 
-    def bulk_waits(self, account: str, waits: bool) -> None:
+    def bulk_waits(self, account: str, records: int) -> None:
         return
 
     def malformed(self, account: str, headers: int) -> None:

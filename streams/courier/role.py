@@ -13,7 +13,7 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_LIMIT,
     COURIER_BUCKET_REFILL,
     COURIER_BUCKET_RESTORE,
-    COURIER_BULK_WAITS,
+    COURIER_BULK_WAITS_FOR,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
     COURIER_COST,
@@ -43,7 +43,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.xref import XrefReplica
 from streams.worker.exits import die
 
-FINISHED = frozenset({"applied", "no_op", "filtered", "parked", "dead"})
+FINISHED = frozenset({"applied", "no_op", "filtered", "parked", "dead", "rerouted"})
 
 
 class Metered:
@@ -84,8 +84,8 @@ class Metered:
             if used is not None:
                 self._metrics.gauge(COURIER_QUOTA_USED, self._platform, account, name).set(used)
 
-    def bulk_waits(self, account: str, waits: bool) -> None:
-        self._metrics.gauge(COURIER_BULK_WAITS, self._platform, account).set(waits)
+    def bulk_waits(self, account: str, records: int) -> None:
+        self._metrics.gauge(COURIER_BULK_WAITS_FOR, self._platform, account).set(records)
 
     def malformed(self, account: str, headers: int) -> None:
         self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)
@@ -140,6 +140,7 @@ def run(settings: Settings, config: Config, platform: str) -> None:
             limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
         {reference(account.tenant, account.id): config.lanes_of(account) for account in accounts},
+        {reference(account.tenant, account.id): config.fallbacks_of(account) for account in accounts},
     )
 
     async def prepare() -> None:

@@ -15,6 +15,7 @@ from schemas.codec import Codec
 from schemas.topics import Profile, Sizing
 from streams.core.lanes import Lanes
 from streams.core.outcome import Limits
+from streams.core.route import Route
 from streams.courier.recorder import Recorder, Silent
 from streams.courier.waiter import Waiter
 from streams.runtime.xref import XrefView
@@ -57,7 +58,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Setup:
     """Everything a courier of one platform needs; shared by its shards. `lanes`: by `tenant|account`, of those that
-    have their own; `random`: uniform in [0, 1)."""
+    have their own; `fallbacks`: by `tenant|account` and flow, where its commands go while the account is away;
+    `random`: uniform in [0, 1)."""
 
     platform: Platform
     accounts: tuple[Account, ...]
@@ -70,6 +72,7 @@ class Setup:
     recorder: Recorder = field(default_factory=Silent)
     settings: Settings = field(default_factory=Settings)
     lanes: Mapping[str, Lanes] = field(default_factory=dict)
+    fallbacks: Mapping[str, Mapping[str, Route]] = field(default_factory=dict)
     random: Callable[[], float] = random.random
 
     @property

@@ -14,10 +14,12 @@ from connectors.kit.settings import resolve
 from streams.core.lanes import Lanes
 from streams.core.massdelete import Brake
 from streams.core.policy import Rules
+from streams.core.route import Route
 from streams.runtime import flows as flows_file
 from streams.runtime import policies as policies_file
 from streams.runtime.document import Document, Node
-from streams.runtime.flows import FLOWS, FlowReader, Flows, Supports
+from streams.runtime.fallbacks import Able, Supports
+from streams.runtime.flows import FLOWS, FlowReader, Flows
 from streams.runtime.lanes import lanes
 from streams.runtime.policies import ORDERING, Policies, PolicyReader
 
@@ -39,6 +41,13 @@ class Config:
         """How the account's lanes share its quota, hours of flows included."""
         return self.lanes.get((account.tenant, account.id), Lanes()).with_flows(self.rules.flows)
 
+    def fallbacks_of(self, account: Account) -> Mapping[str, Route]:
+        """By flow, where its commands to the account go while that is away; none where the tenant has no such
+        account."""
+        named = {flow.name: flow.fallback for flow in self.rules.flows if flow.fallback and account.id in flow.to}
+        known = {flow: self.accounts.get((account.tenant, name)) for flow, name in named.items()}
+        return {flow: Route(one.id, one.platform) for flow, one in known.items() if one is not None}
+
 
 def load(
     path: Path,
@@ -52,8 +61,10 @@ def load(
     inline: bool = True,
     flows: Path | None = None,
     inline_flows: bool = True,
+    reroutable: Supports | None = None,
 ) -> Config:
-    """Read and check the whole file. `supports(platform, type, op)` says whether a destination can write a type.
+    """Read and check the whole file. `supports(platform, type, op)` says whether a destination can write a type,
+    `reroutable` whether its commands may go to another account.
     `policies`, `flows`: the files of policies and flows, as in SLUICE_POLICIES_FILE and SLUICE_FLOWS_FILE; by default
     policies.yaml and flows.yaml beside `path`, if they are there. Without `inline` (`inline_flows`) the policies (the
     flows) that stand in the configuration file count for nothing beside it.
@@ -65,7 +76,8 @@ def load(
     """
     readable = frozenset((platforms if secrets_of is None else secrets_of) if with_secrets else ())
     environ = os.environ if environ is None else environ
-    return _Reader(Document(path), platforms, supports, environ, readable, check).read(
+    able = Able(supports, reroutable)
+    return _Reader(Document(path), platforms, able, environ, readable, check).read(
         _Part(policies or policies_file.beside(path), inline), _Part(flows or flows_file.beside(path), inline_flows)
     )
 
@@ -83,14 +95,14 @@ class _Reader:
         self,
         document: Document,
         platforms: Collection[str],
-        supports: Supports | None,
+        able: Able,
         environ: Mapping[str, str],
         secrets_of: frozenset[str],
         check: Check | None,
     ) -> None:
         self._doc = document
         self._platforms = platforms
-        self._supports = supports
+        self._able = able
         self._environ = environ
         self._secrets_of = secrets_of
         self._check = check
@@ -142,12 +154,12 @@ class _Reader:
 
     def _flows(self, part: _Part, top: Mapping[str, Node], policies: Policies) -> Flows:
         if part.path is None:
-            reader = FlowReader(self._doc, self._accounts, self._supports, policies.policies)
+            reader = FlowReader(self._doc, self._accounts, self._able, policies.policies)
             return reader.part(top[FLOWS]) if FLOWS in top else Flows()
         if part.inline and FLOWS in top:
             self._twice(top[FLOWS], part.path, "SLUICE_FLOWS_FILE", flows_file.FILE)
         own = self._other(flows_file.document(part.path))
-        return FlowReader(own, self._accounts, self._supports, policies.policies).file()
+        return FlowReader(own, self._accounts, self._able, policies.policies).file()
 
     def _twice(self, node: Node, path: Path, variable: str, name: str) -> None:
         self._doc.problem(

@@ -220,7 +220,7 @@ async def test_bulk_work_waits_while_live_work_is_not_all_read(world: World) -> 
     world.push(task("B", 1), topic=topics.push_bulk(PLATFORM))
     await world.advance(1)
     assert [name for name, _ in world.shop.log] == [key("S0")]
-    assert world.noted.bulk == [True]
+    assert world.noted.bulk == [BEHIND + 1]
     world.shard.behind[live] = CAUGHT_UP + 1
     pushed(world, "T", 1)
     await world.advance(1)
@@ -229,7 +229,7 @@ async def test_bulk_work_waits_while_live_work_is_not_all_read(world: World) -> 
     pushed(world, "U", 1)
     await world.advance(1)
     assert [name for name, _ in world.shop.log][3:] == [key("B")]
-    assert world.noted.bulk == [True, False]
+    assert world.noted.bulk == [BEHIND + 1, CAUGHT_UP + 1, 0]
 
 
 async def test_bulk_work_goes_on_when_nothing_more_of_the_live_work_can_be_read(world: World) -> None:
