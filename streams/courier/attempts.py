@@ -68,7 +68,7 @@ class Attempts:
         pieces = [Piece(row, task)]
         decisions = await self._attempt(line, pieces, trip, in_doubt=in_doubt)
         line.learn(share_of(task), trip.cost)
-        self._judge(line, trip, decisions[0])
+        decisions = [self._judge(line, trip, decisions[0]), *decisions[1:]]
         for piece, decision in zip(pieces, decisions, strict=True):
             doubted = in_doubt and piece.task.wanted.kind is Kind.COMMAND
             self._settle(line, piece, trip, outcome.still_in_doubt(decision) if doubted else decision)

@@ -8,6 +8,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 
 from connectors.kit.buckets import NONE, OWN, Buckets
@@ -30,6 +31,7 @@ _KEPT_AFTER = 60.0  # seconds after the last urgent work; where there is none, n
 _KEEPING = ("level", "rate")  # buckets in which nothing is lost by leaving units there
 _RANKS: Mapping[Lane, int] = {lane: rank for rank, lane in enumerate(Lane)}
 _NOBODY = len(_RANKS)
+ELSEWHERE = "@fallback"  # behind the name of a class: the same at the account's fallback
 Start = Callable[[Item, "Ticket"], None]
 
 
@@ -58,7 +60,9 @@ class Line:
         self.costs = Costs()
         self.reads = ReadGate()
         self.running = 0
+        self._elsewhere = 0  # of them at the account's fallback
         self._running: Counter[str] = Counter()  # by endpoint class
+        self._movable: set[str] = set()  # classes of reads, which may use the account's fallback
         self._opening: list[int] = []  # ranks of lanes
         self._waiting: list[tuple[int, int]] = []  # rank and number of who waits to be admitted, a heap
         self._places = budget.max_in_flight
@@ -78,9 +82,17 @@ class Line:
         """The account as requests are to be made for it now: with the token that it has."""
         return self.credentials.account
 
-    def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
-        """Schedule a piece of work; `share`: what it is fair against within its lane."""
+    @property
+    def elsewhere(self) -> Account:
+        """The same at its fallback."""
+        return replace(self.account, base_url=self.account.fallback_url)
+
+    def offer(self, key: str, lane: Lane, share: str, due: float = 0.0, *, movable: bool = False) -> None:
+        """Schedule a piece of work; `share`: what it is fair against within its lane; `movable`: it is of a class that
+        only reads, and may be read at the account's fallback as well."""
         now = self._waiter.now()
+        if movable and self.account.fallback_url:
+            self._movable.add(endpoint_class(key, share))
         if lane is Lane.HIGH:
             self._urgent_at = max(now, due)
         self._due[key] = due if due > now else min(now, self._due.get(key, now))
@@ -123,7 +135,7 @@ class Line:
         """Whether nothing of an endpoint class may start now: its breaker or the account's is open, or a probe is
         running."""
         now, own = self._waiter.now(), self.breakers.get(group)
-        if self.breaker.opens_at(now, self.running) > now:
+        if self._opens_at(now) > now:
             return True
         return own is not None and own.opens_at(now, self._running[group]) > now
 
@@ -148,8 +160,8 @@ class Line:
             places = self.breaker.places(now, self._places)
             if self.running >= places:
                 return math.inf
-            open_at = self.breaker.opens_at(now, self.running)
-            if open_at > now:
+            open_at = self._opens_at(now)
+            if open_at > now and not self._movable:
                 return open_at
             item = self.schedule.peek(now)
             if item is None:
@@ -165,11 +177,14 @@ class Line:
                 self._begin(item, now, start)
 
     def _begin(self, item: Item, now: float, start: Start) -> None:
+        elsewhere = self._goes_elsewhere(item.group)
+        ticket = Ticket(self, item, self._due.pop(item.key, now), elsewhere=elsewhere)
         self.schedule.take(now)
         self.running += 1
-        self._running[item.group] += 1
+        self._running[ticket.group] += 1
+        self._elsewhere += elsewhere
         self._opening.append(_RANKS[item.lane])
-        start(item, Ticket(self, item, self._due.pop(item.key, now)))
+        start(item, ticket)
 
     def _next_due(self) -> float:
         due = self.schedule.next_due()
@@ -181,16 +196,36 @@ class Line:
         return min(min(self._opening, default=_NOBODY), waiting)
 
     def _held(self, item: Item, now: float) -> bool:
-        """Whether the item's class has to wait for its breaker; then other work goes on."""
-        breaker, running = self.breakers.get(item.group), self._running[item.group]
-        if breaker is None:
-            return False
-        until = breaker.opens_at(now, running)
-        if running >= breaker.places(now, self._places):
-            until = math.inf
+        """Whether the item's class has to wait for its breaker, or the account's; then other work goes on."""
+        if self._goes_elsewhere(item.group):
+            until = self._class_opens_at(f"{item.group}{ELSEWHERE}", now)
+        else:
+            until = max(self._opens_at(now), self._class_opens_at(item.group, now))
         if until > now:
             self.schedule.hold(item.group, until)
+            if not self.breaker.closed:
+                self._paced.add(item.group)  # whoever is held because of the account is looked at with it
         return until > now
+
+    def may_move(self, ticket: Ticket) -> bool:
+        """Whether work that has failed at the account's own address would go to the fallback now."""
+        own = self.breakers.get(ticket.scheduled)
+        shut = not self.breaker.closed or (own is not None and not own.closed)
+        return shut and ticket.scheduled in self._movable and not ticket.elsewhere
+
+    def _goes_elsewhere(self, group: str) -> bool:
+        """Whether the class is read at the account's fallback now."""
+        return group in self._movable and self.away(group)
+
+    def _opens_at(self, now: float) -> float:
+        """When anything may; work elsewhere is no probe."""
+        return self.breaker.opens_at(now, self.running - self._elsewhere)
+
+    def _class_opens_at(self, group: str, now: float) -> float:
+        breaker, running = self.breakers.get(group), self._running[group]
+        if breaker is None:
+            return now
+        return math.inf if running >= breaker.places(now, self._places) else breaker.opens_at(now, running)
 
     def _ready_at(self, item: Item, now: float) -> float:
         """When the buckets have room. When it is a named one that has none, the item's class is held, so that what is
@@ -257,26 +292,34 @@ class Line:
             self._charges[item.share] = charges
         self.notify()
 
-    def ended(self, item: Item) -> None:
+    def ended(self, item: Item, ticket: Ticket) -> None:
         """A piece of work gave its place back."""
         self.running -= 1
-        self._running[item.group] -= 1
+        self._running[ticket.group] -= 1
+        self._elsewhere -= ticket.elsewhere
         self.schedule.release(item.group)
         self.notify()
 
 
 class Ticket:
-    """The place one piece of work takes in its line. `due`: since when it could have run, seconds UTC."""
+    """The place one piece of work takes in its line. `due`: since when it could have run, seconds UTC; `elsewhere`: its
+    requests go to the account's fallback."""
 
-    def __init__(self, line: Line, item: Item, due: float) -> None:
+    def __init__(self, line: Line, item: Item, due: float, *, elsewhere: bool = False) -> None:
         self._line = line
         self._item = item
         self.due = due
+        self.elsewhere = elsewhere
         self._uncharged = True
 
     @property
     def group(self) -> str:
-        """The endpoint class of this work."""
+        """The endpoint class of this work; that at the fallback is another one."""
+        return f"{self._item.group}{ELSEWHERE}" if self.elsewhere else self._item.group
+
+    @property
+    def scheduled(self) -> str:
+        """The endpoint class by which it is scheduled and held."""
         return self._item.group
 
     def charged(self, charges: Mapping[str, float] | None = None) -> None:
@@ -288,7 +331,7 @@ class Ticket:
     def ended(self) -> None:
         """Give the place back."""
         self.charged()
-        self._line.ended(self._item)
+        self._line.ended(self._item, self)
 
 
 def _kept(places: int) -> int:

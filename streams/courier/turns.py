@@ -104,7 +104,7 @@ class Turns:
                 yield row, other
 
     def _offer(self, line: Line, row: str, task: Task, due: float) -> None:
-        line.offer(row, lane_of(task), share_of(task), due)
+        line.offer(row, lane_of(task), share_of(task), due, movable=task.wanted.kind is Kind.FETCH)
         if self._batching and task.wanted.kind is Kind.SET and not task.attempts:
             self._fresh.setdefault((line.reference, share_of(task)), {})[row] = due
 

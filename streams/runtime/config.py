@@ -25,7 +25,17 @@ from streams.runtime.policies import ORDERING, Policies, PolicyReader
 
 Check = Callable[[Account], None]
 
-_ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets", "lanes"}
+_ACCOUNT = {
+    "platform",
+    "base_url",
+    "fallback_url",
+    "priority",
+    "clock_offset",
+    "clock_epoch",
+    "settings",
+    "secrets",
+    "lanes",
+}
 _TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", FLOWS}
 
 
@@ -196,6 +206,7 @@ class _Reader:
             priority=self._doc.integer(keys["priority"], 0) if "priority" in keys else 100,
             clock_offset=self._doc.number(keys["clock_offset"]) if "clock_offset" in keys else 0.0,
             clock_epoch=self._doc.integer(keys["clock_epoch"], 1) if "clock_epoch" in keys else 1,
+            fallback_url=self._base_url(keys["fallback_url"]) if "fallback_url" in keys else "",
         )
         if "lanes" in keys:
             self._lanes[tenant, id] = lanes(self._doc, keys["lanes"])

@@ -213,6 +213,14 @@ def test_the_brake_and_the_graves_have_settings(tmp_path: Path) -> None:
     assert (rules.mass_delete.most, rules.mass_delete.within, rules.grave_days) == (1_000, 3_600.0, 100)
 
 
+def test_an_account_may_have_a_second_address_for_its_reads(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD.replace("clock_offset: -1.5", "fallback_url: https://copy.example/shop"))
+    assert found.accounts["acme", "shop-ps"].fallback_url == "https://copy.example/shop"
+    assert found.accounts["acme", "shop-de"].fallback_url == ""
+    (told,) = problems(tmp_path, GOOD.replace("clock_offset: -1.5", "fallback_url: copy.example"))
+    assert told.startswith("sluice.yaml:15: tenants.acme.accounts.shop-ps.fallback_url: must be a URL")
+
+
 LANES = """\
         clock_offset: -1.5
         lanes:
