@@ -197,13 +197,15 @@ class Line:
 
     def _held(self, item: Item, now: float) -> bool:
         """Whether the item's class has to wait for its breaker, or the account's; then other work goes on."""
-        if self._goes_elsewhere(item.group):
-            until = self._class_opens_at(f"{item.group}{ELSEWHERE}", now)
+        elsewhere = self._goes_elsewhere(item.group)
+        if elsewhere:
+            full = self._elsewhere >= max(1, self._places // 2)  # the others are for probes of the account itself
+            until = math.inf if full else self._class_opens_at(f"{item.group}{ELSEWHERE}", now)
         else:
             until = max(self._opens_at(now), self._class_opens_at(item.group, now))
         if until > now:
             self.schedule.hold(item.group, until)
-            if not self.breaker.closed:
+            if elsewhere or not self.breaker.closed:
                 self._paced.add(item.group)  # whoever is held because of the account is looked at with it
         return until > now
 

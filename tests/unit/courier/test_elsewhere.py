@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -18,14 +19,18 @@ OWN, OTHER = "http://shop.test", "http://copy.test"
 
 
 class TwoDoors(Shop):
-    """A shop with two addresses. `closed`: those that cannot be reached; `failing`: those that answer 503."""
+    """A shop with two addresses. `closed`: those that cannot be reached; `failing`: those that answer 503; `slow`:
+    those that answer when told to."""
 
     doors: list[tuple[str, str]]
     closed: set[str]
     failing: set[str]
+    slow: dict[str, asyncio.Event]
 
     async def send(self, account: Account, request: Request, seconds: float, /) -> Response:
         self.doors.append((account.base_url, request.operation))
+        if account.base_url in self.slow:
+            await self.slow[account.base_url].wait()
         if account.base_url in self.closed:
             raise Unavailable("connection refused", reason="unreachable")
         if account.base_url in self.failing:
@@ -45,7 +50,7 @@ class House(World):
     def __init__(self) -> None:
         super().__init__()
         self.shop: TwoDoors = TwoDoors(self.clock)
-        self.shop.doors, self.shop.closed, self.shop.failing = [], set(), set()
+        self.shop.doors, self.shop.closed, self.shop.failing, self.shop.slow = [], set(), set(), {}
         self.vendor.shop = self.shop
         self.accounts = tuple(replace(one, fallback_url=OTHER) for one in self.accounts)
 
@@ -115,6 +120,38 @@ async def test_answers_of_the_fallback_do_not_say_that_the_account_is_back(house
         house.ask(str(name))
         await house.advance(0.1)
     assert not line.breaker.closed
+
+
+async def test_reads_that_are_under_way_at_the_fallback_do_not_hinder_a_probe(house: House) -> None:
+    house.shop.closed.add(OWN)
+    house.ask(*map(str, range(THRESHOLD + 2)))
+    await house.advance(30)
+    house.shop.slow[OTHER] = asyncio.Event()
+    for name in range(100, 110):
+        house.ask(str(name))
+        await house.advance(CAP / 4)
+    assert house.shop.took(OTHER)
+    house.shop.closed.clear()
+    house.push(task("A", 1))
+    await house.advance(2 * CAP)
+    assert house.shop.held == {key("A"): 1}
+    house.shop.slow[OTHER].set()
+
+
+async def test_what_waited_for_a_probe_goes_on_when_it_has_succeeded(house: House) -> None:
+    house.shop.closed.add(OWN)
+    house.ask(*map(str, range(THRESHOLD + 2)))
+    await house.advance(30)
+    house.shop.closed.clear()
+    house.shop.slow[OWN] = asyncio.Event()
+    house.push(task("A", 1))
+    await house.advance(CAP)
+    price = "acme|price|A~default~EUR"
+    house.push(task("A", 1, golden_key=price, type="price"))
+    await house.advance(1)
+    house.shop.slow[OWN].set()
+    await house.advance(1)
+    assert house.shop.held == {key("A"): 1, price: 1}
 
 
 async def test_a_fallback_that_is_away_as_well_is_left_alone_for_a_while(house: House) -> None:

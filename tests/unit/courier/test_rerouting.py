@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from schemas import topics
+from streams.core.breaker import CAP
 from streams.core.ledger import Book, balance, in_transit, read, total
 from tests.unit.courier.warehouses import FAR, NEAR, Yard
 from tests.unit.courier.world import CODEC, PLATFORM
@@ -45,6 +47,7 @@ async def test_an_order_that_was_never_sent_goes_to_the_other_one_when_its_own_i
     await yard.live(10)
     assert yard.shop.done[FAR] == [op("first"), op("A")]
     assert not yard.shop.done[NEAR]
+    assert yard.row(f"\x01{op('A')}", f"acme|{NEAR}") is None
 
 
 async def test_it_stays_there_when_its_own_is_back_and_new_ones_go_to_their_own(yard: Yard) -> None:
@@ -104,6 +107,22 @@ async def test_what_follows_an_order_at_its_own_warehouse_waits_for_that_in_spit
     yard.shop.away_now.clear()
     await yard.live(60)
     assert yard.shop.done[NEAR] == [op("A"), op("A", "cancel")]
+
+
+async def test_what_follows_an_order_does_not_overtake_the_one_that_probes(yard: Yard) -> None:
+    await down(yard)
+    yard.shop.away_now.clear()
+    await yard.advance(CAP)
+    yard.shop.slow = asyncio.Event()
+    yard.order("A")
+    await yard.live(1)
+    yard.order("A", "cancel", version=2)
+    yard.order("B")
+    await yard.live(1)
+    yard.shop.slow.set()
+    await yard.live(10)
+    assert yard.shop.done[NEAR] == [op("A"), op("A", "cancel")]
+    assert yard.shop.done[FAR] == [op("first"), op("B")]
 
 
 async def test_a_flow_without_a_fallback_waits(yard: Yard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from typing import Any
 
@@ -32,11 +33,14 @@ class Warehouses(Shop):
         super().__init__(clock)
         self.away_now: set[str] = set()
         self.deaf: set[str] = set()
+        self.slow: asyncio.Event | None = None  # requests that are answered when it is set
         self.done: dict[str, list[str]] = defaultdict(list)
 
     async def send(self, account: Account, request: Request, seconds: float, /) -> Response:
         at = self.clock.now()
         self.requests.append((at / 1e6, request))
+        if self.slow is not None:
+            await self.slow.wait()
         if account.id in self.away_now:
             raise Unavailable("connection refused", reason="unreachable")
         if request.writes:
