@@ -158,7 +158,8 @@ class Line:
         while True:
             now = self._waiter.now()
             places = self.breaker.places(now, self._places)
-            if self.running >= places:
+            own = self.running - self._elsewhere
+            if own >= places or self.running >= self._places:
                 return math.inf
             open_at = self._opens_at(now)
             if open_at > now and not self._movable:
@@ -166,7 +167,7 @@ class Line:
             item = self.schedule.peek(now)
             if item is None:
                 return self._next_due()
-            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and self.running >= _kept(places)):
+            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and own >= _kept(places)):
                 return math.inf
             if self._held(item, now):
                 continue
@@ -197,12 +198,11 @@ class Line:
 
     def _held(self, item: Item, now: float) -> bool:
         """Whether the item's class has to wait for its breaker, or the account's; then other work goes on."""
+        until = max(self._opens_at(now), self._class_opens_at(item.group, now))
         elsewhere = self._goes_elsewhere(item.group)
-        if elsewhere:
-            full = self._elsewhere >= max(1, self._places // 2)  # the others are for probes of the account itself
-            until = math.inf if full else self._class_opens_at(f"{item.group}{ELSEWHERE}", now)
-        else:
-            until = max(self._opens_at(now), self._class_opens_at(item.group, now))
+        # Half of the places are for probes of the account itself, and for what it does when it is back.
+        if elsewhere and self._elsewhere < max(1, self._places // 2):
+            until = min(until, self._class_opens_at(f"{item.group}{ELSEWHERE}", now))
         if until > now:
             self.schedule.hold(item.group, until)
             if elsewhere or not self.breaker.closed:
