@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Collection
 
+from connectors.kit import operations
 from connectors.kit.contract import Account, Platform
 from connectors.kit.errors import Misconfigured
 from schemas.entities import EntityType, Op
@@ -37,6 +38,13 @@ def supports(name: str, type: EntityType, op: Op) -> bool:
     Misconfigured."""
     destination = platform(name).destination
     return destination is not None and destination.supports(type, op)
+
+
+def reroutable(name: str, type: EntityType, op: Op) -> bool:
+    """Whether commands about a type may go from one account of a platform to another, so that flows may name a
+    fallback. Raises Misconfigured."""
+    destination = platform(name).destination
+    return destination is not None and operations.of(destination, type, op, command=True).reroutable
 
 
 def checking(names: Collection[str] = NAMES) -> Callable[[Account], None]:

@@ -181,7 +181,7 @@ def _push(name: str, doc: str) -> Topic:
         Cleanup.DELETE,
         "account, golden key",
         ("push_task",),
-        (Role.RESOLVER,),
+        (Role.RESOLVER, Role.COURIER),  # a courier hands commands over to other accounts
         (Role.COURIER,),
         doc,
         retention_ms=3 * DAY_MS,

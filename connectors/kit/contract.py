@@ -28,7 +28,8 @@ class Account:
 
     `settings` are the platform's own (strings), e.g. shopify: api_version, currency, locations; `priority`: lower wins
     a tie of last-writer-wins; `clock_offset`: seconds this account's clock is ahead of ours; `clock_epoch`: raised by a
-    person when the platform's connector reads versions from another clock than before.
+    person when the platform's connector reads versions from another clock than before; `fallback_url`: another address
+    of the same API over the same data, for reads while the first one is away; empty for none.
     """
 
     tenant: str
@@ -40,6 +41,7 @@ class Account:
     priority: int = 100
     clock_offset: float = 0.0
     clock_epoch: int = 1
+    fallback_url: str = ""
 
     def secret(self, name: str) -> str:
         """The first (newest) secret of that name. Raises KeyError when the account has none."""

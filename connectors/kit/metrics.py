@@ -177,7 +177,8 @@ COURIER_MALFORMED = Counter(
 COURIER_PUSHES = Counter(
     "sluice_courier_pushes_total",
     ("platform", "account", "outcome"),
-    "Work finished by outcome: applied, no_op, filtered, parked, dead. What was coalesced stands in the ledger.",
+    "Work finished by outcome: applied, no_op, filtered, parked, dead, rerouted (to another account). What was "
+    "coalesced stands in the ledger.",
     "parked or dead: `sluice explain` one of its entities, mend the cause, redrive.",
 )
 COURIER_TASKS = Gauge(
@@ -222,6 +223,12 @@ COURIER_BLOCKED_SECONDS = Gauge(
     ("platform", "account"),
     "Time until the end of a Retry-After, pause or open breaker; 0 when none.",
     "Long: the vendor asked for it or is away; nothing is sent before.",
+)
+COURIER_BULK_WAITS_FOR = Gauge(
+    "sluice_courier_bulk_waits_for_records",
+    ("platform", "account"),
+    "Records of live work that the courier has not read yet and that bulk work waits for; 0 when it does not wait.",
+    "Above 0 for long: more live work comes than is read; see sluice_pipeline_lag_seconds of the role.",
 )
 COURIER_HEALED = Counter(
     "sluice_courier_subscriptions_healed_total",

@@ -30,12 +30,14 @@ class Operation:
 
     `key_life`: seconds for which the vendor remembers an idempotency key after its first use, by its documentation;
     `forgotten`: what is done instead of `SAME_KEY` when the key is older than that, was never sent, or the operation
-    has expired.
+    has expired. `reroutable`: a command that was never sent may go to another account instead, whose operation is
+    declared so too: it does the same there, and needs nothing that only this account has.
     """
 
     in_doubt: InDoubt
     key_life: float = 0.0
     forgotten: InDoubt = InDoubt.PERSON
+    reroutable: bool = False
 
     def __post_init__(self) -> None:
         if self.in_doubt is InDoubt.SAME_KEY and self.key_life <= 0:

@@ -33,8 +33,8 @@ OUTCOMES = Outcomes(
         "order_not_open": Rule(Meaning.INVALID, "order_not_open", "settle it with the warehouse"),
     },
 )
-# A key is known for 24 hours; after that the order is looked up by what we left in it.
-ONCE = Operation(InDoubt.SAME_KEY, key_life=86_400.0, forgotten=InDoubt.VERIFY)
+# A key is known for 24 hours; after that the order is looked up by what we left in it. Any warehouse can ship an order.
+ONCE = Operation(InDoubt.SAME_KEY, key_life=86_400.0, forgotten=InDoubt.VERIFY, reroutable=True)
 API = Api(
     vendor="threepl",
     credential=Credential("api_token"),

@@ -75,6 +75,7 @@ def check(path: Path | None, without_secrets: bool) -> None:
             check=catalog.checking(),
             policies=settings.policies_file,
             flows=settings.flows_file,
+            reroutable=catalog.reroutable,
         )
     click.echo(_summary(found))
 

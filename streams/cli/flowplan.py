@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.cli.policydiff import Rule, differences
 from streams.core.flowrow import Standing
-from streams.resolver.planning import Found
+from streams.resolver.planning import Found, Way
 
 Changes = Mapping[str, list[Rule]]  # by flow: path within it, what it is and what it would be
 
@@ -25,14 +25,17 @@ def data(new: Standing, found: Found) -> dict[str, Any]:
         },
         "looked_at": {kind.value: count for kind, count in sorted(found.seen.items())},
         "unknown": {kind.value: count for kind, count in sorted(found.unknown.items())},
-        "tasks": [{**asdict(way), "tasks": count} for way, count in sorted(found.tasks.items())],
+        "tasks": [
+            {**asdict(way), "tasks": count, "fallback": _fallback(new, way)}
+            for way, count in sorted(found.tasks.items())
+        ],
         "first": [{"golden_key": one.golden_key, **asdict(one.way)} for one in found.first],
     }
 
 
 def text(new: Standing, found: Found) -> list[str]:
     """For people."""
-    return [*_head(new, found), *_flows(new, found), *_seen(found), *_tasks(found)]
+    return [*_head(new, found), *_flows(new, found), *_seen(found), *_tasks(new, found)]
 
 
 def sends(found: Found) -> bool:
@@ -81,13 +84,19 @@ def _seen(found: Found) -> Iterator[str]:
         yield f"  {count} of {kind.value} are moved when they are heard of next: what they say was not kept before"
 
 
-def _tasks(found: Found) -> Iterator[str]:
+def _fallback(new: Standing, way: Way) -> str:
+    """The account that gets the tasks while the way's own is away; empty when there is none."""
+    return str(new.flows.get(way.flow, {}).get("fallback", ""))
+
+
+def _tasks(new: Standing, found: Found) -> Iterator[str]:
     if not found.tasks:
         yield "\nnothing would be sent"
         return
     yield "\nwould be sent"
     for way, count in sorted(found.tasks.items()):
-        yield f"  {count:>7} {way.what:<8} by {way.flow} to {way.account}"
+        other = f", or to {name} while it is away" if (name := _fallback(new, way)) else ""
+        yield f"  {count:>7} {way.what:<8} by {way.flow} to {way.account}{other}"
     if found.first:
         yield "\nthe first of them"
         yield from (f"  {one.golden_key}  {one.way.what} by {one.way.flow} to {one.way.account}" for one in found.first)

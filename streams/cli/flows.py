@@ -76,9 +76,11 @@ def _told(flow: Flow) -> dict[str, Any]:
         "fields": [],
         "lane": flow.lane.value,
         "max_age": "none",
+        "hours": "all day",
     }
-    sets = {} if flow.kind is TaskKind.COMMAND else {"deletes": flow.deletes.value, "on_drift": flow.on_drift.value}
-    return {**defaults, **sets, **flowrow.plain(flow), "when": str(flow.when)}
+    sets = {"deletes": flow.deletes.value, "on_drift": flow.on_drift.value}
+    own = {"fallback": "none"} if flow.kind is TaskKind.COMMAND else sets
+    return {**defaults, **own, **flowrow.plain(flow), "when": str(flow.when)}
 
 
 @group.command()
@@ -130,4 +132,5 @@ def _config(settings: Settings, path: Path | None) -> Config:
         policies=settings.policies_file,
         flows=path or settings.flows_file,
         inline_flows=path is None,
+        reroutable=catalog.reroutable,
     )

@@ -29,7 +29,7 @@ _IN_FLIGHT = (
 _EQUATIONS = {
     Book.DELIVERIES: "received = mapped + ignored + dead + awaiting",
     Book.EVENTS: "received = won + superseded + duplicate + unchanged + late + dead + quarantined",
-    Book.TASKS: "routed = received = applied + no_op + coalesced + filtered + parked + dead",
+    Book.TASKS: "routed = received = applied + no_op + coalesced + filtered + parked + dead + rerouted",
 }
 
 

@@ -48,6 +48,7 @@ def _start(
             check=check,
             policies=settings.policies_file,
             flows=settings.flows_file,
+            reroutable=catalog.reroutable,
         )
         work(settings, config)
     except (Misconfigured, TopicError, CodecError) as error:

@@ -70,8 +70,9 @@ def dump(which: str, role: str, kinds: tuple[str, ...], as_json: bool, from_disk
     Without WHICH all rows are printed. Of the resolver there are the kinds entity (who said what), value (what each
     account said, where that is kept), watermark, place (how far an input is applied), grave, deletes (counted for the
     mass-delete brake), clock (as declared by an account's platform), reservations (of a stock), policies (by which the
-    shard's entities stand) and ledger; of a courier task, intent, applied, cursor, snapshot, bucket, epoch and ledger;
-    of the mapper ledger. Committed rows only; a row that this version cannot read is shown in hex.
+    shard's entities stand) and ledger; of a courier task, intent, applied, cursor, hole, snapshot, bucket, epoch, route
+    (the account that an entity's commands go to, once that is decided) and ledger; of the mapper ledger. Committed rows
+    only; a row that this version cannot read is shown in hex.
     """
     with plain_errors(), _asked(role, from_disk) as asked:
         found = 0

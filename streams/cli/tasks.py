@@ -93,12 +93,20 @@ def show(task: str, platform: str | None, as_json: bool) -> None:
         found = _one(reader, platforms, task)
         told = {
             **_summary(found),
+            **_handed_over(codec, found),
             "wanted": _wanted(codec, found),
             "intent": _intent(found.intent),
             "calls": [_call(one) for one in tasks.calls(reader, codec, found)],
             "verdicts": [_verdict(one) for one in tasks.verdicts(reader, codec, found)],
         }
     click.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines(told, "")))
+
+
+def _handed_over(codec: Codec, found: Found) -> dict[str, Any]:
+    """The account that was asked first, of a command that came from there because that was away."""
+    value = found.task.wanted.value if found.task.wanted.kind is Kind.COMMAND else b""
+    asked = codec.decode(value).get("rerouted_from") if value else None
+    return {"rerouted_from": asked} if asked else {}
 
 
 def _wanted(codec: Codec, found: Found) -> dict[str, Any]:

@@ -8,6 +8,7 @@
     N snapshot  resource, topic, remote id content hash of a record as last emitted
     B bucket    -                          what was learnt of the quota
     R epoch     -                          high part of read sequences, one more at every opening
+    W route     golden key                 the account that gets the entity's commands, decided once
 
 `account` is `tenant|account`, percent-encoded, so that two tenants may use one name. Bodies are JSON plus raw blobs:
 the rows follow the vendor's pace and are read by people (`sluice state dump`).
@@ -25,10 +26,13 @@ import orjson
 from schemas.entities import Lane
 from streams.core.desired import NEVER, Applied, Kind, Origin, Status, Task, Wanted
 from streams.core.holes import Hole
-from streams.core.places import Place, expiry, share
+from streams.core.lanes import share
+from streams.core.places import Place, expiry
+from streams.core.route import Route
 
 TASK, INTENT, APPLIED, CURSOR, SNAPSHOT, BUCKET, EPOCH = b"Q", b"I", b"A", b"K", b"N", b"B", b"R"
 HOLE = b"H"
+ROUTE = b"W"
 FORMAT = 1
 _LENGTH = struct.Struct(">I")
 _SNAPSHOT = struct.Struct(">B16sQ")
@@ -279,6 +283,16 @@ def pack_bucket(bucket: Bucket) -> bytes:
 def unpack_bucket(data: bytes) -> Bucket:
     """Raises InvalidRow."""
     return Bucket(*_unpack(data, "bucket")[0])
+
+
+def pack_route(route: Route) -> bytes:
+    """W."""
+    return _pack([route.account, route.platform])
+
+
+def unpack_route(data: bytes) -> Route:
+    """Raises InvalidRow."""
+    return Route(*_unpack(data, "route")[0])
 
 
 def pack_epoch(epoch: int) -> bytes:

@@ -98,6 +98,8 @@ def _named(flow: Flow) -> Iterable[tuple[str, Any]]:
         "kind": (flow.kind.value, TaskKind.SET.value),
         "lane": (flow.lane.value, Lane.NORMAL.value),
         "max_age": (flow.max_age, None),
+        "hours": (str(flow.hours), ""),
+        "fallback": (flow.fallback, ""),
         "deletes": (flow.deletes.value, OnDelete.IGNORE.value),
         "on_drift": (flow.on_drift.value, OnDrift.REPAIR.value),
     }

@@ -2,10 +2,11 @@
 
     deliveries  received = mapped + ignored + dead + awaiting          (`events_out`: what the mapped ones became)
     events      received = won + superseded + duplicate + unchanged + late + dead + quarantined + held
-    tasks       received = applied + no_op + coalesced + filtered + parked + dead + pending
+    tasks       received = applied + no_op + coalesced + filtered + parked + dead + rerouted + pending
 
 `held` and `pending` are not counted: they are what `balance` finds open. `routed` of the tasks is written by the
-resolver and stands in other rows than the courier's; `in_transit` compares the two.
+resolver, and by a courier for the account it hands a command over to (`rerouted` in the book of its own); both stand in
+other rows than those of the courier that receives them; `in_transit` compares the two.
 
 One row per (book, account, day), in the transaction of what it counts: key `L`, book byte, account, `|`, day; value a
 format byte and one signed 64-bit counter per name, in fixed order. Names are only ever appended: a shorter row is an
@@ -41,7 +42,7 @@ class Book(Enum):
     EVENTS = (b"E", ("received", "won", "superseded", "duplicate", "unchanged", "late", "dead", "quarantined"))
     TASKS = (
         b"T",
-        ("routed", "received", "applied", "no_op", "coalesced", "filtered", "parked", "dead"),
+        ("routed", "received", "applied", "no_op", "coalesced", "filtered", "parked", "dead", "rerouted"),
     )
 
     def __init__(self, byte: bytes, names: tuple[str, ...]) -> None:

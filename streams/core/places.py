@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NamedTuple
 
 from schemas.entities import Lane
 from streams.core.desired import NEVER, Kind, Status, Task, urgent
+from streams.core.lanes import share
+
+_FETCH, _COMMAND = share(Kind.FETCH, ""), share(Kind.COMMAND, "")
 
 
 class Place(NamedTuple):
@@ -17,6 +19,16 @@ class Place(NamedTuple):
     share: str
     due: float
     expires: float = NEVER
+
+    @property
+    def is_fetch(self) -> bool:
+        """Whether nothing is written by it."""
+        return self.share.startswith(_FETCH)
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is carried out once and for ever."""
+        return self.share.startswith(_COMMAND)
 
 
 def place_of(task: Task) -> Place:
@@ -37,11 +49,6 @@ def lane_of(task: Task) -> Lane:
 def share_of(task: Task) -> str:
     """Whom a row is fair against within its lane: other flows, and other reasons to read."""
     return share(task.wanted.kind, task.wanted.cause)
-
-
-def share(kind: Kind | str, cause: str) -> str:
-    """One string, not one per row."""
-    return sys.intern(f"{kind}:{cause}")
 
 
 def expiry(expires_at: int) -> float:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from schemas.entities import EntityType, Lane
 from streams.core.condition import ALWAYS, Condition
+from streams.core.hours import ALL_DAY, Hours
 from streams.core.massdelete import Brake
 from streams.core.stock import Guard
 
@@ -128,7 +129,8 @@ class Flow:
     `source`: only what these accounts say is moved, when it is the winner; any where it is empty. `to_origin`: to the
     account in the golden id (an order's, of its shipments and refunds, is where it was placed), and `to` is empty.
     `max_age`: seconds after the change at its source in which the task may still be carried out. `guard`: accounts are
-    told less of a stock.
+    told less of a stock. `hours`: when its tasks may be carried out, by the clock of the account that gets them.
+    `fallback`: of commands, the account that gets those that were never sent while the one in `to` is away.
     """
 
     name: str
@@ -145,6 +147,8 @@ class Flow:
     deletes: OnDelete = OnDelete.IGNORE
     on_drift: OnDrift = OnDrift.REPAIR
     tax: Tax | None = None
+    hours: Hours = ALL_DAY
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

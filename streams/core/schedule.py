@@ -12,17 +12,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count, islice
 
-from connectors.kit.errors import Misconfigured
 from schemas.entities import Lane
 from streams.core.fair import Fair, Node
-from streams.core.hours import Hours
+from streams.core.lanes import Lanes
 
-FLOORS: Mapping[Lane, float] = {Lane.HIGH: 0.7, Lane.NORMAL: 0.2, Lane.BULK: 0.1}
 AGE_AFTER = 300.0  # in seconds; bulk work that waited longer moves up to normal
 LEAD = 10.0  # requests of the most urgent lane that go before any floor of others after it used less than its own
 _TOP = next(iter(Lane))
@@ -55,22 +53,14 @@ class _Entry:
 class Schedule:
     """The work of one bucket. Time is an argument, in seconds (UTC where there are hours), and never goes back.
 
-    `floors`: least share of the cost served that a lane gets while it has work; the most urgent lane gets what the
-    others leave. `hours`: by lane or share (flow) when its work may run; it is kept to, however old the work is.
+    `lanes`: see streams.core.lanes; hours are kept to, however old the work is.
     """
 
-    def __init__(
-        self,
-        *,
-        age_after: float = AGE_AFTER,
-        floors: Mapping[Lane, float] = FLOORS,
-        hours: Mapping[str, Hours] | None = None,
-    ) -> None:
-        if min(floors.values(), default=0.0) < 0.0 or sum(floors.values()) > 1.0 + _ROUNDING:
-            raise Misconfigured(f"lane floors {dict(floors)} must be shares that add up to 1 at most")
+    def __init__(self, lanes: Lanes | None = None, *, age_after: float = AGE_AFTER) -> None:
+        lanes = lanes or Lanes()
         self._age_after = age_after
-        self._floors = {lane: floors[lane] for lane in list(Lane)[1:] if floors.get(lane)}
-        self._hours = dict(hours or {})
+        self._floors = {lane: lanes.floors[lane] for lane in list(Lane)[1:] if lanes.floors.get(lane)}
+        self._hours = dict(lanes.hours)
         self.spare = False
         self._prices: dict[str, float] = {}
         self._holds: dict[str, float] = {}

@@ -22,6 +22,7 @@ from streams.courier.judge import Judge
 from streams.courier.line import Line, Ticket
 from streams.courier.outbox import Outbox, Trip
 from streams.courier.reads import Reads
+from streams.courier.rerouting import Rerouting
 from streams.courier.setup import Setup
 from streams.courier.table import Table
 from streams.courier.turns import Turns
@@ -35,8 +36,9 @@ class Attempts:
     """Attempts of one shard. `run` returns when the row is settled; the caller commits."""
 
     def __init__(
-        self, setup: Setup, shard: Shard, table: Table, outbox: Outbox, reads: Reads, judge: Judge, turns: Turns
-    ) -> None:
+        self, setup: Setup, shard: Shard, table: Table, outbox: Outbox, reads: Reads, judge: Judge, turns: Turns,
+        rerouting: Rerouting,
+    ) -> None:  # fmt: skip
         self._setup = setup
         self._shard = shard
         self._table = table
@@ -46,12 +48,16 @@ class Attempts:
         self._driver = Driver(setup, outbox)
         self._limits = setup.settings.limits
         self._turns = turns
+        self._rerouting = rerouting
         self._batches = Batches(setup, table, turns)
 
     async def run(self, line: Line, row: str, ticket: Ticket) -> None:
         """Take the row and work on it until it is settled."""
         waiting = self._table.get(line.reference, row)
         if waiting is None or self._turns.must_wait(line, row, waiting):
+            return
+        if self._rerouting.follows(line, row, waiting):
+            self._table.flush()
             return
         task = self._table.begin(line.reference, row)
         self._table.flush()
@@ -63,7 +69,7 @@ class Attempts:
         pieces = [Piece(row, task)]
         decisions = await self._attempt(line, pieces, trip, in_doubt=in_doubt)
         line.learn(share_of(task), trip.cost)
-        self._judge(line, trip, decisions[0])
+        decisions = [self._judge(line, trip, decisions[0]), *decisions[1:]]
         for piece, decision in zip(pieces, decisions, strict=True):
             doubted = in_doubt and piece.task.wanted.kind is Kind.COMMAND
             self._settle(line, piece, trip, outcome.still_in_doubt(decision) if doubted else decision)
@@ -157,6 +163,7 @@ class Attempts:
                 known = self._table.intent(line.reference, row)
                 intent = intents.intend(known, task.wanted, request, nth, epoch=self._reads.epoch, now=sent_at)
                 self._table.intend(line.reference, row, intent)
+                self._rerouting.stays(line, task.wanted)
             await self._shard.commit()
             if self._now() - sent_at <= self._setup.settings.intent_age:
                 return

@@ -95,7 +95,8 @@ class Driver:
                 await before_write(request)
             at, started = self._setup.clock.now(), self._setup.waiter.now()
             outcome, trip.wrote = Outcome.UNKNOWN, trip.wrote or request.writes
-            response = await self._setup.sender.send(line.account, request, self._setup.settings.request_timeout)
+            account = line.elsewhere if trip.ticket.elsewhere else line.account
+            response = await self._setup.sender.send(account, request, self._setup.settings.request_timeout)
         except Exception as error:
             tried = outcome is not Outcome.NOT_SENT
             lost = Outcome.UNKNOWN if tried and not isinstance(error, Unavailable) else Outcome.NOT_SENT

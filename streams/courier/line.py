@@ -8,6 +8,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 
 from connectors.kit.buckets import NONE, OWN, Buckets
@@ -31,6 +32,7 @@ _KEPT_AFTER = 60.0  # seconds after the last urgent work; where there is none, n
 _KEEPING = ("level", "rate")  # buckets in which nothing is lost by leaving units there
 _RANKS: Mapping[Lane, int] = {lane: rank for rank, lane in enumerate(Lane)}
 _NOBODY = len(_RANKS)
+ELSEWHERE = "@fallback"  # behind the name of a class: the same at the account's fallback
 Start = Callable[[Item, "Ticket"], None]
 
 
@@ -59,7 +61,9 @@ class Line:
         self.costs = Costs()
         self.reads = ReadGate()
         self.running = 0
+        self._elsewhere = 0  # of them at the account's fallback
         self._running: Counter[str] = Counter()  # by endpoint class
+        self._movable: set[str] = set()  # classes of reads, which may use the account's fallback
         self._opening: list[int] = []  # ranks of lanes
         self._waiting: list[tuple[int, int]] = []  # rank and number of who waits to be admitted, a heap
         self._places = budget.max_in_flight
@@ -79,9 +83,15 @@ class Line:
         """The account as requests are to be made for it now: with the token that it has."""
         return self.credentials.account
 
-    def offer(self, key: str, lane: Lane, share: str, due: float = 0.0) -> None:
-        """Schedule a piece of work; `share`: what it is fair against within its lane."""
-        self._put(self._waiter.now(), key, Place(lane, share, due))
+    @property
+    def elsewhere(self) -> Account:
+        """The same at its fallback."""
+        return replace(self.account, base_url=self.account.fallback_url)
+
+    def offer(self, key: str, lane: Lane, share: str, due: float = 0.0, *, movable: bool = False) -> None:
+        """Schedule a piece of work; `share`: what it is fair against within its lane; `movable`: it is of a class that
+        only reads, and may be read at the account's fallback as well, as rows that are fetches always are."""
+        self._put(self._waiter.now(), key, Place(lane, share, due), movable=movable)
         self.notify()
 
     def offer_all(self, places: Iterable[tuple[str, Place]]) -> None:
@@ -99,8 +109,10 @@ class Line:
         was named may be withdrawn meanwhile; nothing may be offered."""
         return self.schedule.alike(self._item(key, Place(lane, share, 0.0)), most)
 
-    def _put(self, now: float, key: str, place: Place) -> None:
+    def _put(self, now: float, key: str, place: Place, *, movable: bool = False) -> None:
         due = place.due
+        if (movable or place.is_fetch) and self.account.fallback_url:
+            self._movable.add(endpoint_class(key, place.share))
         if place.lane is Lane.HIGH:
             self._urgent_at = max(now, due)
         self._due[key] = due if due > now else min(now, self._due.get(key, now))
@@ -137,6 +149,19 @@ class Line:
         reasons = [one.reason for one in self.breakers.values()]
         return self.breaker.reason or (reasons[0] if reasons and all(reasons) else "")
 
+    @property
+    def healthy(self) -> bool:
+        """Whether no breaker is open."""
+        return self.breaker.closed and all(one.closed for one in self.breakers.values())
+
+    def away(self, group: str) -> bool:
+        """Whether nothing of an endpoint class may start now: its breaker or the account's is open, or a probe is
+        running."""
+        now, own = self._waiter.now(), self.breakers.get(group)
+        if self._opens_at(now) > now:
+            return True
+        return own is not None and own.opens_at(now, self._running[group]) > now
+
     def breaker_of(self, group: str) -> Breaker:
         """The breaker of an endpoint class."""
         return self.breakers.setdefault(group, Breaker())
@@ -156,15 +181,16 @@ class Line:
         while True:
             now = self._waiter.now()
             places = self.breaker.places(now, self._places)
-            if self.running >= places:
+            own = self.running - self._elsewhere
+            if own >= places or self.running >= self._places:
                 return math.inf
-            open_at = self.breaker.opens_at(now, self.running)
-            if open_at > now:
+            open_at = self._opens_at(now)
+            if open_at > now and not self._movable:
                 return open_at
             item = self.schedule.peek(now)
             if item is None:
                 return self._next_due()
-            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and self.running >= _kept(places)):
+            if _RANKS[item.lane] >= self._urgent() or (item.lane is not Lane.HIGH and own >= _kept(places)):
                 return math.inf
             if self._held(item, now):
                 continue
@@ -175,11 +201,14 @@ class Line:
                 self._begin(item, now, start)
 
     def _begin(self, item: Item, now: float, start: Start) -> None:
+        elsewhere = self._goes_elsewhere(item.group)
+        ticket = Ticket(self, item, self._due.pop(item.key, now), elsewhere=elsewhere)
         self.schedule.take(now)
         self.running += 1
-        self._running[item.group] += 1
+        self._running[ticket.group] += 1
+        self._elsewhere += elsewhere
         self._opening.append(_RANKS[item.lane])
-        start(item, Ticket(self, item, self._due.pop(item.key, now)))
+        start(item, ticket)
 
     def _next_due(self) -> float:
         due = self.schedule.next_due()
@@ -191,16 +220,37 @@ class Line:
         return min(min(self._opening, default=_NOBODY), waiting)
 
     def _held(self, item: Item, now: float) -> bool:
-        """Whether the item's class has to wait for its breaker; then other work goes on."""
-        breaker, running = self.breakers.get(item.group), self._running[item.group]
-        if breaker is None:
-            return False
-        until = breaker.opens_at(now, running)
-        if running >= breaker.places(now, self._places):
-            until = math.inf
+        """Whether the item's class has to wait for its breaker, or the account's; then other work goes on."""
+        until = max(self._opens_at(now), self._class_opens_at(item.group, now))
+        elsewhere = self._goes_elsewhere(item.group)
+        # Half of the places are for probes of the account itself, and for what it does when it is back.
+        if elsewhere and self._elsewhere < max(1, self._places // 2):
+            until = min(until, self._class_opens_at(f"{item.group}{ELSEWHERE}", now))
         if until > now:
             self.schedule.hold(item.group, until)
+            if elsewhere or not self.breaker.closed:
+                self._paced.add(item.group)  # whoever is held because of the account is looked at with it
         return until > now
+
+    def may_move(self, ticket: Ticket) -> bool:
+        """Whether work that has failed at the account's own address would go to the fallback now."""
+        own = self.breakers.get(ticket.scheduled)
+        shut = not self.breaker.closed or (own is not None and not own.closed)
+        return shut and ticket.scheduled in self._movable and not ticket.elsewhere
+
+    def _goes_elsewhere(self, group: str) -> bool:
+        """Whether the class is read at the account's fallback now."""
+        return group in self._movable and self.away(group)
+
+    def _opens_at(self, now: float) -> float:
+        """When anything may; work elsewhere is no probe."""
+        return self.breaker.opens_at(now, self.running - self._elsewhere)
+
+    def _class_opens_at(self, group: str, now: float) -> float:
+        breaker, running = self.breakers.get(group), self._running[group]
+        if breaker is None:
+            return now
+        return math.inf if running >= breaker.places(now, self._places) else breaker.opens_at(now, running)
 
     def _ready_at(self, item: Item, now: float) -> float:
         """When the buckets have room. When it is a named one that has none, the item's class is held, so that what is
@@ -267,26 +317,34 @@ class Line:
             self._charges[item.share] = charges
         self.notify()
 
-    def ended(self, item: Item) -> None:
+    def ended(self, item: Item, ticket: Ticket) -> None:
         """A piece of work gave its place back."""
         self.running -= 1
-        self._running[item.group] -= 1
+        self._running[ticket.group] -= 1
+        self._elsewhere -= ticket.elsewhere
         self.schedule.release(item.group)
         self.notify()
 
 
 class Ticket:
-    """The place one piece of work takes in its line. `due`: since when it could have run, seconds UTC."""
+    """The place one piece of work takes in its line. `due`: since when it could have run, seconds UTC; `elsewhere`: its
+    requests go to the account's fallback."""
 
-    def __init__(self, line: Line, item: Item, due: float) -> None:
+    def __init__(self, line: Line, item: Item, due: float, *, elsewhere: bool = False) -> None:
         self._line = line
         self._item = item
         self.due = due
+        self.elsewhere = elsewhere
         self._uncharged = True
 
     @property
     def group(self) -> str:
-        """The endpoint class of this work."""
+        """The endpoint class of this work; that at the fallback is another one."""
+        return f"{self._item.group}{ELSEWHERE}" if self.elsewhere else self._item.group
+
+    @property
+    def scheduled(self) -> str:
+        """The endpoint class by which it is scheduled and held."""
         return self._item.group
 
     def charged(self, charges: Mapping[str, float] | None = None) -> None:
@@ -298,7 +356,7 @@ class Ticket:
     def ended(self) -> None:
         """Give the place back."""
         self.charged()
-        self._line.ended(self._item)
+        self._line.ended(self._item, self)
 
 
 def _kept(places: int) -> int:

@@ -96,7 +96,7 @@ class Polls:
         finally:
             self._running.discard((line.reference, name))
         line.learn(_share(resource), trip.cost)
-        self._judge(line, trip, decision)
+        decision = self._judge(line, trip, decision)
         self._offer(line, resource, _next(decision))
 
     async def _page(self, line: Line, resource: Resource, trip: Trip) -> outcome.Decision:
@@ -174,7 +174,8 @@ class Polls:
         return outcome.RetryAt(now + resource.interval, error.reason if isinstance(error, SluiceError) else "error")
 
     def _offer(self, line: Line, resource: Resource, due: float) -> None:
-        line.offer(PREFIX + resource.name, _lane(resource), _share(resource), due)
+        movable = not resource.scan  # what a copy that is late does not show yet would count as deleted
+        line.offer(PREFIX + resource.name, _lane(resource), _share(resource), due, movable=movable)
 
     def _cursor(self, line: Line, resource: Resource) -> Cursor:
         data = self._shard.rows.get(rows.key(rows.CURSOR, line.reference, resource.name))

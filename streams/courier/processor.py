@@ -15,6 +15,7 @@ from schemas.codec import CodecError
 from streams.core import courier_rows as rows
 from streams.core.desired import Kind, Origin, Wanted
 from streams.core.holes import EVERYTHING
+from streams.core.livelag import LiveLag
 from streams.core.schedule import Item, Schedule
 from streams.courier import wanted as tasks
 from streams.courier.attempts import Attempts
@@ -28,6 +29,7 @@ from streams.courier.polls import PREFIX, Polls
 from streams.courier.reads import Reads
 from streams.courier.renewal import KEY as TOKEN
 from streams.courier.renewal import Renewals
+from streams.courier.rerouting import Rerouting
 from streams.courier.setup import Setup, reference
 from streams.courier.table import Table
 from streams.courier.turns import Turns
@@ -61,6 +63,8 @@ class Courier:
         self._running: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
         self._filling = asyncio.Lock()  # one account after the other, so that the first ones go on soon
+        self._live = frozenset((topics.push(setup.platform.name), topics.fetch(setup.platform.name)))
+        self._lag = LiveLag()
         self._next_report = 0.0
         self._next_note = 0.0
 
@@ -74,7 +78,10 @@ class Courier:
         self._reads = Reads(setup, shard, self._outbox)
         judge = Judge(setup, shard)
         self._turns = Turns(setup, self._table)
-        self._attempts = Attempts(setup, shard, self._table, self._outbox, self._reads, judge, self._turns)
+        self._rerouting = Rerouting(setup, shard, self._table, self._turns)
+        self._attempts = Attempts(
+            setup, shard, self._table, self._outbox, self._reads, judge, self._turns, self._rerouting
+        )
         self._verdicts = Verdicts(setup, self._table, self._outbox, self._turns)
         poller = setup.platform.poller
         self._polls = None if poller is None else Polls(setup, poller, shard, self._outbox, self._reads, judge)
@@ -82,6 +89,7 @@ class Courier:
         self._healing = None if kept is None else Healing(setup, kept, shard, self._outbox, self._polls, judge)
         tokens = setup.platform.tokens
         self._renewals = None if tokens is None else Renewals(setup, tokens, self._outbox, judge)
+        self._lag = LiveLag()
         self._lines = {name: self._line(shard, account) for name, account in setup.accounts_of(shard.number).items()}
         for line in self._lines.values():
             self._table.forget(line.reference)
@@ -92,13 +100,19 @@ class Courier:
         for record in records:
             self._take(shard, topic, record)
         self._table.flush()
+        if topic in self._live:
+            before = self._lag.caught_up
+            self._admit(before, after=self._lag.read(topic, shard.unread(topic), self._setup.waiter.now()))
         return None
 
     def tick(self, shard: Shard) -> dict[str, int | None]:
         """Give up what has expired; report how much waits, and how the buckets stand."""
         now, recorder = self._setup.waiter.now(), self._setup.recorder
+        self._admit(self._lag.caught_up, after=self._lag.passed(now))
         for line in self._lines.values():
             self._attempts.expire(line)
+            self._rerouting.look(line)
+        self._table.flush()
         if now < self._next_report:
             return {}
         self._next_report = now + REPORT_INTERVAL
@@ -110,11 +124,15 @@ class Courier:
             self._note(shard)
         return {}
 
-    def caught_up(self, live: bool) -> None:
+    def _admit(self, before: bool, *, after: bool) -> None:
         """Whether live work has caught up; while it has not, bulk work waits, but for what has aged."""
-        for line in self._lines.values():
-            line.schedule.bulk_admitted = live
-            line.notify()
+        for name, line in self._lines.items() if not (before and after) else ():
+            self._setup.recorder.bulk_waits(name, 0 if after else self._lag.unread)
+            if before != after:
+                line.schedule.bulk_admitted = after
+                line.notify()
+        if before != after:
+            log.info("bulk work goes on" if after else "bulk work waits for live work", unread=self._lag.unread)
 
     def close(self, shard: Shard) -> None:
         """Keep what was learnt of the quotas for the next owner."""
@@ -194,8 +212,8 @@ class Courier:
                 shard.rows.put(rows.key(rows.BUCKET, name), row)
 
     def _line(self, shard: Shard, account: Account) -> Line:
-        settings, tokens = self._setup.settings, self._setup.platform.tokens
-        schedule = Schedule(floors=settings.floors, hours=settings.hours)
+        tokens = self._setup.platform.tokens
+        schedule = Schedule(self._setup.lanes.get(reference(account.tenant, account.id)))
         credentials = Credentials(account, needed=tokens is not None and tokens.needed(account))
         line = Line(account, self._destination.budget(account), self._setup.waiter, schedule, credentials)
         stored = shard.rows.get(rows.key(rows.BUCKET, line.reference))
@@ -210,6 +228,7 @@ class Courier:
         last, quarantine = "", self._setup.settings.limits.quarantine
         while portion := self._table.recover(line.reference, quarantine, last):
             self._turns.fill(line, portion)
+            self._rerouting.fill(line, portion)
             last = portion[-1][0]
             self._table.flush()
             await asyncio.sleep(0)
@@ -239,6 +258,7 @@ class Courier:
         task = self._table.upsert(wanted)
         if task is not None:
             self._turns.schedule(line, wanted.row, task)
+            self._rerouting.arrived(line, wanted.row, task)
 
     def _reread(self, topic: str, record: Incoming, line: Line, wanted: Wanted) -> bool:
         """Whether somebody asks for everything that changed, because he knows that pushes may be lost."""

@@ -18,8 +18,8 @@ class Recorder(Protocol):
         ...
 
     def settled(self, account: str, lane: str, result: str, delay: float) -> None:
-        """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused. `delay`: seconds since it
-        was wanted."""
+        """Work was settled: applied, no_op, retry, parked, dead, unknown, filtered, paused, rerouted. `delay`: seconds
+        since it was wanted."""
         ...
 
     def rejected(self, topic: str, reason: str) -> None:
@@ -37,6 +37,10 @@ class Recorder(Protocol):
     def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
         """How the account's bucket stands: connectors.kit.pacing.Pacer.snapshot. `blocked`: seconds until something may
         be sent again, 0 when nothing forbids it."""
+        ...
+
+    def bulk_waits(self, account: str, records: int) -> None:
+        """Bulk work of an account waits until so many records of live work are read; 0: it goes on."""
         ...
 
     def malformed(self, account: str, headers: int) -> None:
@@ -86,6 +90,9 @@ class Silent:
         return
 
     def bucket(self, account: str, snapshot: Mapping[str, float], blocked: float) -> None:
+        return
+
+    def bulk_waits(self, account: str, records: int) -> None:
         return
 
     def malformed(self, account: str, headers: int) -> None:

@@ -13,6 +13,7 @@ from connectors.kit.metrics import (
     COURIER_BUCKET_LIMIT,
     COURIER_BUCKET_REFILL,
     COURIER_BUCKET_RESTORE,
+    COURIER_BULK_WAITS_FOR,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
     COURIER_COST,
@@ -34,7 +35,7 @@ from schemas.topics import Role
 from streams.core.outcome import Limits
 from streams.courier.processor import courier, inputs
 from streams.courier.setup import Settings as CourierSettings
-from streams.courier.setup import Setup
+from streams.courier.setup import Setup, reference
 from streams.courier.waiter import SystemWaiter
 from streams.runtime.config import Config
 from streams.runtime.hosting import Hosted, host
@@ -42,7 +43,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.xref import XrefReplica
 from streams.worker.exits import die
 
-FINISHED = frozenset({"applied", "no_op", "filtered", "parked", "dead"})
+FINISHED = frozenset({"applied", "no_op", "filtered", "parked", "dead", "rerouted"})
 
 
 class Metered:
@@ -83,6 +84,9 @@ class Metered:
             if used is not None:
                 self._metrics.gauge(COURIER_QUOTA_USED, self._platform, account, name).set(used)
 
+    def bulk_waits(self, account: str, records: int) -> None:
+        self._metrics.gauge(COURIER_BULK_WAITS_FOR, self._platform, account).set(records)
+
     def malformed(self, account: str, headers: int) -> None:
         self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)
 
@@ -119,9 +123,10 @@ def run(settings: Settings, config: Config, platform: str) -> None:
     metrics, clock = Metrics(), SystemClock()
     defaults = CourierSettings()
     timeout = settings.vendor_timeout
+    accounts = tuple(account for account in config.accounts.values() if account.platform == platform)
     setup = Setup(
         vendor,
-        tuple(account for account in config.accounts.values() if account.platform == platform),
+        accounts,
         codec,
         xref,
         settings.topics(),
@@ -134,6 +139,8 @@ def run(settings: Settings, config: Config, platform: str) -> None:
             subscriptions_interval=settings.courier_subscriptions_interval,
             limits=Limits(quarantine=timeout + defaults.intent_age + settings.courier_quarantine_margin),
         ),
+        {reference(account.tenant, account.id): config.lanes_of(account) for account in accounts},
+        {reference(account.tenant, account.id): config.fallbacks_of(account) for account in accounts},
     )
 
     async def prepare() -> None:

@@ -12,11 +12,10 @@ from connectors.kit.contract import Account, Destination, Platform, Request, Res
 from connectors.kit.errors import Misconfigured
 from schemas import identity
 from schemas.codec import Codec
-from schemas.entities import Lane
 from schemas.topics import Profile, Sizing
-from streams.core.hours import Hours
+from streams.core.lanes import Lanes
 from streams.core.outcome import Limits
-from streams.core.schedule import FLOORS
+from streams.core.route import Route
 from streams.courier.recorder import Recorder, Silent
 from streams.courier.waiter import Waiter
 from streams.runtime.xref import XrefView
@@ -38,8 +37,7 @@ class Settings:
     """Times in seconds. `intent_age`: how old a committed intent may be when its request leaves, so that a process that
     was suspended does not send for a row it no longer owns; `drain`: how long a revoked shard waits for replies;
     `brake_share` and `brake_floor`: a complete scan that misses more than both is not believed;
-    `subscriptions_interval`: between two looks at an account's webhook subscriptions; `floors` and `hours`: see
-    streams.core.schedule.Schedule; hours go by lane, or by share as streams.courier.turns.share_of names it."""
+    `subscriptions_interval`: between two looks at an account's webhook subscriptions."""
 
     request_timeout: float = 20.0
     intent_age: float = 3.0
@@ -47,8 +45,6 @@ class Settings:
     brake_share: float = 0.3
     brake_floor: int = 10
     subscriptions_interval: float = 900.0
-    floors: Mapping[Lane, float] = field(default_factory=lambda: FLOORS)
-    hours: Mapping[str, Hours] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -61,7 +57,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Everything a courier of one platform needs; shared by its shards. `random`: uniform in [0, 1)."""
+    """Everything a courier of one platform needs; shared by its shards. `lanes`: by `tenant|account`, of those that
+    have their own; `fallbacks`: by `tenant|account` and flow, where its commands go while the account is away;
+    `random`: uniform in [0, 1)."""
 
     platform: Platform
     accounts: tuple[Account, ...]
@@ -73,6 +71,8 @@ class Setup:
     sender: Sender
     recorder: Recorder = field(default_factory=Silent)
     settings: Settings = field(default_factory=Settings)
+    lanes: Mapping[str, Lanes] = field(default_factory=dict)
+    fallbacks: Mapping[str, Mapping[str, Route]] = field(default_factory=dict)
     random: Callable[[], float] = random.random
 
     @property

@@ -162,6 +162,14 @@ class Table:
         self._count(task.wanted, "applied" if verdict is Verdict.DONE else "dead")
         return self._end(account, row, task, after)
 
+    def hand_over(self, account: str, row: str, to: str) -> None:
+        """A command that waits becomes the work of the account `to`, which is about to receive it."""
+        task = rows.unpack_task(self._rows.get(rows.key(rows.TASK, account, row)) or b"")
+        self._count(task.wanted, "rerouted")
+        self._ledger.count(Book.TASKS, to, day_of(task.wanted.wanted_at), routed=1)
+        self._turns.drop((account, task.wanted.subject), row)
+        self._rows.delete(rows.key(rows.TASK, account, row))
+
     def flush(self) -> None:
         """Write the counters; the last step of every atom."""
         self._ledger.flush(self._rows)

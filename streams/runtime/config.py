@@ -4,33 +4,59 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
 from connectors.kit.settings import resolve
+from streams.core.lanes import Lanes
 from streams.core.massdelete import Brake
 from streams.core.policy import Rules
+from streams.core.route import Route
 from streams.runtime import flows as flows_file
 from streams.runtime import policies as policies_file
 from streams.runtime.document import Document, Node
-from streams.runtime.flows import FLOWS, FlowReader, Flows, Supports
+from streams.runtime.fallbacks import Able, Supports
+from streams.runtime.flows import FLOWS, FlowReader, Flows
+from streams.runtime.lanes import lanes
 from streams.runtime.policies import ORDERING, Policies, PolicyReader
 
 Check = Callable[[Account], None]
 
-_ACCOUNT = {"platform", "base_url", "priority", "clock_offset", "clock_epoch", "settings", "secrets"}
+_ACCOUNT = {
+    "platform",
+    "base_url",
+    "fallback_url",
+    "priority",
+    "clock_offset",
+    "clock_epoch",
+    "settings",
+    "secrets",
+    "lanes",
+}
 _TOP = {"tenants", "policies", "ordering", "max_future_skew", "mass_delete", "grave_days", FLOWS}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the file says. `accounts`: by (tenant, account id)."""
+    """What the file says. `accounts`: by (tenant, account id); `lanes`: of those that say something of them."""
 
     accounts: Mapping[tuple[str, str], Account]
     rules: Rules
+    lanes: Mapping[tuple[str, str], Lanes] = field(default_factory=dict)
+
+    def lanes_of(self, account: Account) -> Lanes:
+        """How the account's lanes share its quota, hours of flows included."""
+        return self.lanes.get((account.tenant, account.id), Lanes()).with_flows(self.rules.flows)
+
+    def fallbacks_of(self, account: Account) -> Mapping[str, Route]:
+        """By flow, where its commands to the account go while that is away; none where the tenant has no such
+        account."""
+        named = {flow.name: flow.fallback for flow in self.rules.flows if flow.fallback and account.id in flow.to}
+        known = {flow: self.accounts.get((account.tenant, name)) for flow, name in named.items()}
+        return {flow: Route(one.id, one.platform) for flow, one in known.items() if one is not None}
 
 
 def load(
@@ -45,8 +71,10 @@ def load(
     inline: bool = True,
     flows: Path | None = None,
     inline_flows: bool = True,
+    reroutable: Supports | None = None,
 ) -> Config:
-    """Read and check the whole file. `supports(platform, type, op)` says whether a destination can write a type.
+    """Read and check the whole file. `supports(platform, type, op)` says whether a destination can write a type,
+    `reroutable` whether its commands may go to another account.
     `policies`, `flows`: the files of policies and flows, as in SLUICE_POLICIES_FILE and SLUICE_FLOWS_FILE; by default
     policies.yaml and flows.yaml beside `path`, if they are there. Without `inline` (`inline_flows`) the policies (the
     flows) that stand in the configuration file count for nothing beside it.
@@ -58,7 +86,8 @@ def load(
     """
     readable = frozenset((platforms if secrets_of is None else secrets_of) if with_secrets else ())
     environ = os.environ if environ is None else environ
-    return _Reader(Document(path), platforms, supports, environ, readable, check).read(
+    able = Able(supports, reroutable)
+    return _Reader(Document(path), platforms, able, environ, readable, check).read(
         _Part(policies or policies_file.beside(path), inline), _Part(flows or flows_file.beside(path), inline_flows)
     )
 
@@ -76,18 +105,19 @@ class _Reader:
         self,
         document: Document,
         platforms: Collection[str],
-        supports: Supports | None,
+        able: Able,
         environ: Mapping[str, str],
         secrets_of: frozenset[str],
         check: Check | None,
     ) -> None:
         self._doc = document
         self._platforms = platforms
-        self._supports = supports
+        self._able = able
         self._environ = environ
         self._secrets_of = secrets_of
         self._check = check
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._lanes: dict[tuple[str, str], Lanes] = {}
         self._policies = PolicyReader(document, ())
         self._others: list[Document] = []
 
@@ -111,7 +141,7 @@ class _Reader:
         )
         self._doc.problems += [problem for own in self._others for problem in own.problems]
         self._doc.finish()
-        return Config(self._accounts, rules)
+        return Config(self._accounts, rules, self._lanes)
 
     def _other(self, own: Document) -> Document:
         """A file beside, whose problems are told behind those of this one."""
@@ -134,12 +164,12 @@ class _Reader:
 
     def _flows(self, part: _Part, top: Mapping[str, Node], policies: Policies) -> Flows:
         if part.path is None:
-            reader = FlowReader(self._doc, self._accounts, self._supports, policies.policies)
+            reader = FlowReader(self._doc, self._accounts, self._able, policies.policies)
             return reader.part(top[FLOWS]) if FLOWS in top else Flows()
         if part.inline and FLOWS in top:
             self._twice(top[FLOWS], part.path, "SLUICE_FLOWS_FILE", flows_file.FILE)
         own = self._other(flows_file.document(part.path))
-        return FlowReader(own, self._accounts, self._supports, policies.policies).file()
+        return FlowReader(own, self._accounts, self._able, policies.policies).file()
 
     def _twice(self, node: Node, path: Path, variable: str, name: str) -> None:
         self._doc.problem(
@@ -176,7 +206,10 @@ class _Reader:
             priority=self._doc.integer(keys["priority"], 0) if "priority" in keys else 100,
             clock_offset=self._doc.number(keys["clock_offset"]) if "clock_offset" in keys else 0.0,
             clock_epoch=self._doc.integer(keys["clock_epoch"], 1) if "clock_epoch" in keys else 1,
+            fallback_url=self._base_url(keys["fallback_url"]) if "fallback_url" in keys else "",
         )
+        if "lanes" in keys:
+            self._lanes[tenant, id] = lanes(self._doc, keys["lanes"])
         self._look_into(keys.get("settings", node), account)
 
     def _look_into(self, node: Node, account: Account) -> None:

@@ -40,6 +40,10 @@ tenants:
         settings:             # the platform's own
           currency: EUR
           locations: "655441491=MAIN"
+        lanes:                # how urgent and other work share the account's quota
+          floors: {normal: 0.2, bulk: 0.1}  # least shares while there is such work; high has what they leave
+          hours: {bulk: "22:00-06:00"}      # when a lane may be used; without: always
+          timezone: Europe/Paris            # whose clock hours are meant by; default UTC
         secrets:              # newest first; all are accepted during a rotation
           webhook: ["env:SHOPIFY_SECRET", "file:/run/secrets/shopify-old"]
           access_token: ["env:SHOPIFY_TOKEN"]

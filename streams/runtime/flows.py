@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,19 +11,21 @@ from connectors.kit.contract import Account
 from schemas import codec
 from schemas.entities import EntityType, Lane, Op
 from streams.core.condition import ALWAYS
+from streams.core.hours import ALL_DAY
 from streams.core.policy import CENT, Flow, OnDelete, OnDrift, Policy, TaskKind, Tax
 from streams.core.stock import Guard
 from streams.runtime.conditions import ConditionReader
 from streams.runtime.document import Document, Node
+from streams.runtime.fallbacks import Able, FallbackReader
+from streams.runtime.lanes import hours
 from streams.runtime.policies import PolicyReader
 
 FILE = "flows.yaml"
 FLOWS = "flows"
 ORIGIN = "origin"  # instead of accounts: the one that the golden id names
-Supports = Callable[[str, EntityType, Op], bool]
 _NO_BUSINESS = {"meta", "extra"}  # fields of every record that no flow writes
 _FOR_SETS = ("guard", "deletes", "on_drift", "tax")
-_KEYS = {"entity", "when", "from", "to", "fields", "kind", "lane", "max_age", *_FOR_SETS}
+_KEYS = {"entity", "when", "from", "to", "fields", "kind", "lane", "max_age", "hours", "fallback", *_FOR_SETS}
 _OF_AN_ORDER = (EntityType.FULFILMENT,)  # types whose golden id begins with that of the order they belong to
 
 
@@ -49,20 +51,21 @@ def document(path: Path) -> Document:
 class FlowReader:
     """Reads flows out of a document and notes every problem there.
 
-    `accounts`: by (tenant, id), flows are shared by all tenants; `supports(platform, type, op)`: whether a destination
-    can write it, None where nobody asks; `policies`: of the types they are about.
+    `accounts`: by (tenant, id), flows are shared by all tenants; `able`: what platforms can; `policies`: of the types
+    they are about.
     """
 
     def __init__(
         self,
         document: Document,
         accounts: Mapping[tuple[str, str], Account],
-        supports: Supports | None,
+        able: Able,
         policies: Mapping[EntityType, Policy],
     ) -> None:
         self._doc = document
         self._accounts = accounts
-        self._supports = supports
+        self._supports = able.supports
+        self._fallbacks = FallbackReader(document, accounts, able)
         self._policies = policies
         self._names = PolicyReader(document, {account for _, account in accounts})
 
@@ -74,8 +77,10 @@ class FlowReader:
 
     def part(self, node: Node) -> Flows:
         """The flows that stand in the configuration file."""
-        found = [self._flow(name, value) for name, value in self._doc.mapping(node).items()]
-        return Flows(tuple(flow for flow in found if flow is not None))
+        named = self._doc.mapping(node)
+        found = [flow for name, value in named.items() if (flow := self._flow(name, value)) is not None]
+        self._fallbacks.together(found, named)
+        return Flows(tuple(found))
 
     # ------------------------------------------------------------------------------------------- one flow
 
@@ -105,6 +110,8 @@ class FlowReader:
             deletes=deletes,
             on_drift=on_drift,
             tax=self._tax(keys["tax"], entity, to) if "tax" in keys else None,
+            hours=hours(self._doc, keys["hours"]) if "hours" in keys else ALL_DAY,
+            fallback=self._fallbacks.read(keys["fallback"], entity, kind, to) if "fallback" in keys else "",
         )
 
     def _lane(self, keys: Mapping[str, Node]) -> Lane:

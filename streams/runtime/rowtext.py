@@ -214,6 +214,7 @@ _OF_COURIER: Mapping[bytes, tuple[str, Decoder | None]] = {
     courier_rows.HOLE: ("hole", _of_courier(courier_rows.unpack_hole)),
     courier_rows.SNAPSHOT: ("snapshot", _of_courier(courier_rows.unpack_snapshot)),
     courier_rows.BUCKET: ("bucket", _of_courier(courier_rows.unpack_bucket)),
+    courier_rows.ROUTE: ("route", _of_courier(courier_rows.unpack_route)),
     courier_rows.EPOCH: ("epoch", _of_courier(courier_rows.unpack_epoch)),
     ledger.KIND: ("ledger", _counters),
 }

@@ -95,6 +95,11 @@ class Shard(Protocol):
         """Whether that id was released before, within the horizon."""
         ...
 
+    def unread(self, topic: str) -> int:
+        """Offsets of an input (catalogue name) behind the batch that was handed over last, by the high watermark that
+        came with it; 0 when it is not known."""
+        ...
+
     async def commit(self) -> None:
         """Return when everything put or emitted so far is committed. Concurrent callers share a transaction."""
         ...

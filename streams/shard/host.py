@@ -133,6 +133,7 @@ class Host:
         if fetched.next <= expected:
             return
         records = fetched if fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
+        shard.fetched(topic, fetched.next, fetched.end)
         with self._all_or_nothing(f"{topic} [{number}] from {expected}"):
             limit = self._attempt(entry, topic, records)
         shard.advance(topic, fetched.next, limit)

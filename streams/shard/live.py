@@ -49,6 +49,7 @@ class LiveShard:
         self.number = number
         self.rows = rows
         self.next: dict[str, int] = dict(positions)  # full topic -> offset expected next
+        self._unread: dict[str, int] = {}
         self._limits: dict[str, int | None] = {}
         self._committed: dict[str, int] = dict(positions)
         self._prefix = prefix
@@ -98,6 +99,9 @@ class LiveShard:
     def seen(self, event_id: bytes) -> bool:
         return event_id in self._seen
 
+    def unread(self, topic: str) -> int:
+        return self._unread.get(self._prefix + topic, 0)
+
     async def commit(self) -> None:
         if not self._dirty() and not self._busy:
             return
@@ -113,6 +117,10 @@ class LiveShard:
         """Begin committing."""
         self._task = asyncio.create_task(self._commit_loop(), name=f"shard-{self.number}-commits")
         self._task.add_done_callback(self._ended)
+
+    def fetched(self, topic: str, position: int, end: int | None) -> None:
+        """A batch of `topic` (full name) up to `position` is to be processed; the log ended at `end` by then."""
+        self._unread[topic] = 0 if end is None else max(0, end - position)
 
     def advance(self, topic: str, position: int, limit: int | None) -> None:
         """A batch of `topic` (full name) was processed up to `position`; nothing from `limit` on may be committed."""

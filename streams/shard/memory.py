@@ -55,6 +55,7 @@ class MemoryShard:
     committed: list[Emitted] = field(default_factory=list)
     ids: set[bytes] = field(default_factory=set)
     commits: int = 0
+    behind: dict[str, int] = field(default_factory=dict)  # by topic, what `unread` answers
     _latest: dict[tuple[str, bytes], Emitted] = field(default_factory=dict)
     _rows_at_commit: dict[bytes, bytes] = field(default_factory=dict)
     _ids_at_commit: frozenset[bytes] = frozenset()
@@ -83,6 +84,9 @@ class MemoryShard:
 
     def seen(self, event_id: bytes) -> bool:
         return event_id in self.ids
+
+    def unread(self, topic: str) -> int:
+        return self.behind.get(topic, 0)
 
     async def commit(self) -> None:
         self.flush()

@@ -45,7 +45,14 @@ class Board:
         deliveries, events, tasks = (self._totals[book] for book in (Book.DELIVERIES, Book.EVENTS, Book.TASKS))
         table = Table(title="Sluice", title_justify="left", show_header=False, box=None, padding=(0, 2))
         lag = deliveries["events_out"] - events["received"]
-        open_tasks = tasks["routed"] - tasks["applied"] - tasks["no_op"] - tasks["coalesced"] - tasks["filtered"]
+        open_tasks = (
+            tasks["routed"]
+            - tasks["applied"]
+            - tasks["no_op"]
+            - tasks["coalesced"]
+            - tasks["filtered"]
+            - tasks["rerouted"]
+        )
         rows = [
             ("edits by people", f"{self.edits}", "deliveries and reads in", f"{deliveries['received']}"),
             ("events in", f"{events['received']}", "lag, events", f"{max(0, lag)}"),

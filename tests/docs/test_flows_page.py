@@ -48,7 +48,20 @@ def test_every_key_and_word_is_explained(page: str, config: Config) -> None:
         assert f"`{name.value}`" in page, name
     for operator in Operator:
         assert f"{{{operator.value}:" in page, operator
-    for key in ("when", "from", "to", "fields", "lane", "max_age", "deletes", "on_drift", "guard", "tax"):
+    for key in (
+        "when",
+        "from",
+        "to",
+        "fields",
+        "lane",
+        "max_age",
+        "hours",
+        "fallback",
+        "deletes",
+        "on_drift",
+        "guard",
+        "tax",
+    ):
         assert f"| `{key}` |" in page, key
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.entities import Lane
-from streams.core.schedule import FLOORS, Item, Schedule
+from streams.core.lanes import FLOORS
+from streams.core.schedule import Item, Schedule
 
 ITEMS = st.builds(
     Item,

@@ -53,7 +53,7 @@ def test_other_flows_are_told_with_what_they_would_send_and_where(story: Story, 
     result = plan("--against", str(path), "--json")
     assert result.exit_code == 1, result.output
     told = json.loads(result.output)
-    assert told["tasks"] == [{"flow": "dear", "account": "acme|presta", "what": "command", "tasks": 1}]
+    assert told["tasks"] == [{"flow": "dear", "account": "acme|presta", "what": "command", "tasks": 1, "fallback": ""}]
     assert [one["golden_key"] for one in told["first"]] == ["acme|price|SKU-1~default~EUR"]
     assert list(told["flows"]) == ["dear"]
     assert plan("--against", str(path)).output.splitlines()[0] == "running: revision without; new: revision 1"

@@ -84,6 +84,7 @@ class Left(Story):
             "golden_key": f"acme|order|shop:{operation_id}", "golden_version": 3, "op": "upsert", "flow": "orders",
             "fields": ["number"], "lane": "normal", "fingerprint": bytes(8), "record": b"",
             "operation_id": operation_id, "wanted_at": NOW, "origin_at": NOW,
+            "rerouted_from": "old-shop" if operation_id == "ship-1" else None,
         }  # fmt: skip
         return self.codec.encode("push_task", record)
 
@@ -141,6 +142,7 @@ def test_parked_work_is_listed_shown_whole_and_decided_once(left: Left) -> None:
 
     shown = json.loads(left.run("show", handle[:6], "--json").output)
     assert shown["intent"]["requests"] == [{"request": "POST /fulfilments", "query": {}, "body": '{"order": 42}'}]
+    assert shown["rerouted_from"] == "old-shop"
     assert shown["intent"]["known_what_became_of_it"] is False
     assert "vendor_key" in left.run("show", "ship-1").output
 

@@ -92,6 +92,23 @@ async def test_what_opening_writes_is_committed_without_waiting_for_the_first_ba
         assert bench.outputs() == {"opened": 1}
 
 
+async def test_a_role_knows_how_much_of_an_input_is_left_behind_its_batch(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        Counter, "process", lambda self, shard, *_: told.append((shard.unread("in.v1"), shard.unread("bulk.v1")))
+    )
+    bench.add(30)
+    async with driven(bench, tmp_path) as running:
+        first = running.fetched()
+        first.next = 10
+        del first[10:]
+        await running.host.process(bench.prefix + "in.v1", 0, first)
+        await running.feed()
+    assert told == [(20, 0), (0, 0)]
+
+
 async def test_a_batch_that_starts_after_what_is_expected_is_refused(bench: Bench, tmp_path: Path) -> None:
     bench.add(10)
     async with driven(bench, tmp_path) as running:

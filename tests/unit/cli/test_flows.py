@@ -88,6 +88,24 @@ def test_show_tells_flows_with_their_defaults(folder: Path) -> None:
     assert "number" in orders["fields"]
     assert (prices["when"], prices["on_drift"], prices["deletes"]) == ("always", "repair", "ignore")
     assert "on_drift" not in orders
+    assert (orders["fallback"], orders["hours"], prices["hours"]) == ("none", "all day", "all day")
+    assert "fallback" not in prices
+
+
+def test_show_and_check_know_the_fallback_of_a_command(folder: Path) -> None:
+    (folder / "sluice.yaml").write_text(
+        CONFIG.replace("}}}", "  spare: {platform: threepl, base_url: 'http://v'},\n}}}")
+    )
+    (folder / "flows.yaml").write_text(
+        FLOWS.replace("to: warehouse", "to: warehouse, fallback: spare, hours: 6:00-20:00")
+    )
+    orders = json.loads(run("show", "orders", "--json").output)["flows"]["orders"]
+    assert (orders["fallback"], orders["hours"]) == ("spare", "06:00-20:00")
+    (folder / "flows.yaml").write_text(FLOWS.replace("to: warehouse", "to: warehouse, fallback: shop"))
+    result = run("check")
+    assert (result.exit_code, "both accounts must be of one platform" in result.output) == (2, True)
+    (folder / "flows.yaml").write_text(FLOWS.replace("to: warehouse", "to: presta, fallback: presta"))
+    assert "does not declare commands about order reroutable" in run("check").output
 
 
 def test_show_of_one_flow_is_for_people(folder: Path) -> None:

@@ -38,6 +38,7 @@ def test_the_machine_form_holds_every_counter_and_the_verdict() -> None:
         "account": "acme|shop",
         "counters": {
             "routed": 3, "received": 2, "applied": 1, "no_op": 0, "coalesced": 1, "filtered": 0, "parked": 0, "dead": 0,
+            "rerouted": 0,
         },
         "open": 0,
         "on_the_way": 1,

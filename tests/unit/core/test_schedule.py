@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from connectors.kit.errors import Misconfigured
 from schemas.entities import Lane
 from streams.core.hours import Hours, parse
+from streams.core.lanes import Lanes
 from streams.core.schedule import LEAD, Item, Schedule
 
 
@@ -288,7 +291,7 @@ NIGHT = Hours([(22 * 3600.0, 6 * 3600.0)])
 
 
 def test_a_lane_runs_within_its_hours_and_others_run_always() -> None:
-    schedule = Schedule(hours={"bulk": NIGHT})
+    schedule = Schedule(Lanes(hours={"bulk": NIGHT}))
     schedule.put(Item("b", Lane.BULK, "a"))
     schedule.put(Item("n", Lane.NORMAL, "a"))
     noon = 12 * 3600.0
@@ -298,7 +301,7 @@ def test_a_lane_runs_within_its_hours_and_others_run_always() -> None:
 
 
 def test_age_does_not_break_hours() -> None:
-    schedule = Schedule(age_after=60.0, hours={"bulk": NIGHT})
+    schedule = Schedule(Lanes(hours={"bulk": NIGHT}), age_after=60.0)
     schedule.put(Item("b", Lane.BULK, "a"))
     assert schedule.peek(12 * 3600.0) is None
     assert schedule.peek(13 * 3600.0) is None
@@ -306,7 +309,7 @@ def test_age_does_not_break_hours() -> None:
 
 
 def test_a_flow_runs_within_its_hours() -> None:
-    schedule = Schedule(hours={"set:texts": NIGHT})
+    schedule = Schedule(Lanes(hours={"set:texts": NIGHT}))
     schedule.put(Item("t", Lane.HIGH, "set:texts"))
     schedule.put(Item("p", Lane.HIGH, "set:prices"))
     assert drain(schedule, 12 * 3600.0) == ["p"]
@@ -314,10 +317,10 @@ def test_a_flow_runs_within_its_hours() -> None:
 
 
 def test_floors_are_configurable_and_must_add_up() -> None:
-    schedule = Schedule(floors={Lane.HIGH: 0.4, Lane.NORMAL: 0.5, Lane.BULK: 0.1})
+    schedule = Schedule(Lanes(floors={Lane.HIGH: 0.4, Lane.NORMAL: 0.5, Lane.BULK: 0.1}))
     assert close(refilled(schedule, tuple(Lane), 1000), {Lane.HIGH: 400, Lane.NORMAL: 500, Lane.BULK: 100})
     with pytest.raises(Misconfigured, match="floors"):
-        Schedule(floors={Lane.HIGH: 0.9, Lane.NORMAL: 0.2})
+        Lanes(floors={Lane.HIGH: 0.9, Lane.NORMAL: 0.2})
 
 
 # ------------------------------------------------------------------------------------------------ hours
@@ -332,7 +335,19 @@ def test_hours_may_go_over_midnight_and_repeat_every_day(time: float, opens: flo
 
 
 def test_hours_are_meant_by_the_clock_of_their_place() -> None:
-    assert Hours([(22 * 3600.0, 23 * 3600.0)], offset=3600.0).opens_at(0.0) == 21 * 3600.0
+    assert Hours([(22 * 3600.0, 23 * 3600.0)], timezone(timedelta(hours=1))).opens_at(0.0) == 21 * 3600.0
+
+
+def test_hours_follow_the_summer_time_of_their_place() -> None:
+    night = parse("22:00-06:00", ZoneInfo("Europe/Paris"))
+    winter, summer = (datetime(2026, month, 1, 12, tzinfo=UTC).timestamp() for month in (1, 7))
+    assert night.opens_at(winter) - winter == 9 * 3600.0
+    assert night.opens_at(summer) - summer == 8 * 3600.0
+
+
+def test_hours_are_told_as_they_are_written() -> None:
+    assert str(parse("22:00-06:00, 12:30-13:30")) == "22:00-06:00, 12:30-13:30"
+    assert not str(Hours())
 
 
 @pytest.mark.parametrize("text", ["22-06", "25:00-06:00", "22:00", "22:00-06:00-07:00", "a:b-c:d", "22:61-23:00"])

@@ -15,6 +15,8 @@ from schemas.entities import Lane
 from streams.core import courier_rows as rows
 from streams.core.breaker import CAP, THRESHOLD
 from streams.core.hours import Hours
+from streams.core.lanes import Lanes
+from streams.core.livelag import BEHIND, CAUGHT_UP, SILENCE
 from streams.courier.line import endpoint_class
 from streams.courier.processor import NOTE_INTERVAL
 from tests.unit.courier.shop import ScriptedPlatform, Shop, body, check
@@ -211,16 +213,45 @@ async def test_urgent_work_finds_a_place_while_slow_replies_keep_others_waiting(
     await world.stop()
 
 
-async def test_bulk_work_waits_while_live_work_has_not_caught_up(world: World) -> None:
-    assert world.courier is not None
-    world.courier.caught_up(False)
-    world.push(task("B", 1), topic=topics.push_bulk(PLATFORM))
+async def test_bulk_work_waits_while_live_work_is_not_all_read(world: World) -> None:
+    live = topics.push(PLATFORM)
+    world.shard.behind[live] = BEHIND + 1
     pushed(world, "S", 1)
+    world.push(task("B", 1), topic=topics.push_bulk(PLATFORM))
     await world.advance(1)
     assert [name for name, _ in world.shop.log] == [key("S0")]
-    world.courier.caught_up(True)
+    assert world.noted.bulk == [BEHIND + 1]
+    world.shard.behind[live] = CAUGHT_UP + 1
+    pushed(world, "T", 1)
     await world.advance(1)
-    assert [name for name, _ in world.shop.log] == [key("S0"), key("B")]
+    assert [name for name, _ in world.shop.log] == [key("S0"), key("T0")]
+    world.shard.behind[live] = CAUGHT_UP
+    pushed(world, "U", 1)
+    await world.advance(1)
+    assert [name for name, _ in world.shop.log][3:] == [key("B")]
+    assert world.noted.bulk == [BEHIND + 1, CAUGHT_UP + 1, 0]
+
+
+async def test_bulk_work_goes_on_when_nothing_more_of_the_live_work_can_be_read(world: World) -> None:
+    world.shard.behind[topics.fetch(PLATFORM)] = BEHIND + 1
+    world.push(fetch("stock", "1"), topic=topics.fetch(PLATFORM))
+    world.push(task("B", 1), topic=topics.push_bulk(PLATFORM))
+    assert world.courier is not None
+    await world.advance(SILENCE - 1)
+    world.courier.tick(world.shard)
+    await world.advance(0.5)
+    assert not world.shop.log
+    await world.advance(1)
+    world.courier.tick(world.shard)
+    await world.advance(0.1)
+    assert [name for name, _ in world.shop.log] == [key("B")]
+
+
+async def test_bulk_work_that_is_behind_holds_nobody_up(world: World) -> None:
+    world.shard.behind[topics.push_bulk(PLATFORM)] = BEHIND + 1
+    world.push(task("B", 1), topic=topics.push_bulk(PLATFORM))
+    await world.advance(1)
+    assert [name for name, _ in world.shop.log] == [key("B")]
 
 
 async def test_a_row_keeps_its_highest_lane_when_it_is_coalesced() -> None:
@@ -243,7 +274,7 @@ async def test_a_row_keeps_its_highest_lane_when_it_is_coalesced() -> None:
 async def test_a_flow_outside_its_hours_waits_for_them() -> None:
     world = World()
     now = START / 1e6 % 86_400
-    world.settings = replace(world.settings, hours={"set:texts": Hours([(now + 60, now + 120)])})
+    world.lanes = {"acme|shop": Lanes(hours={"set:texts": Hours([(now + 60, now + 120)])})}
     await world.start()
     world.push(task("T", 1, flow="texts"), task("P", 1))
     await world.advance(59)

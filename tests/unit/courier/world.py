@@ -17,7 +17,9 @@ from schemas.registry import MemorySchemas
 from schemas.topics import Profile
 from streams.core import courier_rows as rows
 from streams.core.desired import Task
+from streams.core.lanes import Lanes
 from streams.core.ledger import Book, read, total
+from streams.core.route import Route
 from streams.courier.processor import Courier
 from streams.courier.recorder import Silent
 from streams.courier.setup import Settings, Setup
@@ -101,11 +103,15 @@ class Noted(Silent):
         self.brakes: list[tuple[str, int, int]] = []
         self.holes: list[tuple[str, str]] = []
         self.topics: list[str] = []
+        self.bulk: list[int] = []
         self.waiting = 0
         self.malformed_headers = 0
 
     def malformed(self, account: str, headers: int) -> None:
         self.malformed_headers += headers
+
+    def bulk_waits(self, account: str, records: int) -> None:
+        self.bulk.append(records)
 
     def pending(self, account: str, rows: int) -> None:
         self.waiting = rows
@@ -150,6 +156,8 @@ class World:
         self.with_poller = False
         self.with_tokens = False
         self.topics: Mapping[str, tuple[str, ...]] = {}
+        self.lanes: Mapping[str, Lanes] = {}
+        self.fallbacks: Mapping[str, Mapping[str, Route]] = {}
         self._offset = 0
         self._worker: asyncio.Task[None] | None = None
         self.courier: Courier | None = None
@@ -175,6 +183,8 @@ class World:
             sender=self.shop,
             recorder=self.noted,
             settings=self.settings,
+            lanes=self.lanes,
+            fallbacks=self.fallbacks,
             random=lambda: 0.5,
         )
 

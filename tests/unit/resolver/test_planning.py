@@ -131,7 +131,12 @@ def test_it_is_told_as_text_and_as_data() -> None:
     assert "        3 command  by orders to acme|wms" in told
     assert told[-1] == "  acme|order|shop:0  command by orders to acme|wms"
     data = flowplan.data(plan.own, plan.found)
-    assert data["tasks"] == [{"flow": "orders", "account": "acme|wms", "what": "command", "tasks": 3}]
+    assert data["tasks"] == [{"flow": "orders", "account": "acme|wms", "what": "command", "tasks": 3, "fallback": ""}]
+    other = planned(running(HELD, revision=1), rules(HELD, replace(ORDERS, fallback="wms-b"), revision=2))
+    assert "        3 command  by orders to acme|wms, or to wms-b while it is away" in flowplan.text(
+        other.own, other.found
+    )
+    assert flowplan.data(other.own, other.found)["tasks"][0]["fallback"] == "wms-b"
     assert data["looked_at"] == {"order": 4}
     gone = planned(running(HELD, revision=1), rules(revision=2))
     assert flowplan.text(gone.own, gone.found)[1:] == ["\nheld is gone", "\nnothing would be sent"]

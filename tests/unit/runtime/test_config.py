@@ -10,6 +10,7 @@ import pytest
 from connectors.kit.contract import Account
 from connectors.kit.errors import Misconfigured
 from schemas.entities import EntityType, Lane, Op
+from streams.core.lanes import Lanes
 from streams.core.policy import Flow, Ordering, OrderingMode, Policy, PolicyKind, TaskKind
 from streams.runtime.config import Config, load
 
@@ -210,3 +211,48 @@ def test_the_brake_and_the_graves_have_settings(tmp_path: Path) -> None:
     assert (rules.mass_delete.most, rules.mass_delete.within, rules.grave_days) == (5, 60.0, 7)
     rules = read(tmp_path).rules
     assert (rules.mass_delete.most, rules.mass_delete.within, rules.grave_days) == (1_000, 3_600.0, 100)
+
+
+def test_an_account_may_have_a_second_address_for_its_reads(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD.replace("clock_offset: -1.5", "fallback_url: https://copy.example/shop"))
+    assert found.accounts["acme", "shop-ps"].fallback_url == "https://copy.example/shop"
+    assert found.accounts["acme", "shop-de"].fallback_url == ""
+    (told,) = problems(tmp_path, GOOD.replace("clock_offset: -1.5", "fallback_url: copy.example"))
+    assert told.startswith("sluice.yaml:15: tenants.acme.accounts.shop-ps.fallback_url: must be a URL")
+
+
+LANES = """\
+        clock_offset: -1.5
+        lanes:
+          floors: {normal: 0.3}
+          hours: {bulk: 22:00-06:00}
+          timezone: Europe/Paris
+"""
+
+
+def test_an_account_says_how_its_lanes_share_the_quota_and_when(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD.replace("        clock_offset: -1.5\n", LANES))
+    lanes = found.lanes_of(found.accounts["acme", "shop-ps"])
+    assert lanes.floors == {Lane.HIGH: pytest.approx(0.6), Lane.NORMAL: 0.3, Lane.BULK: 0.1}
+    assert str(lanes.hours["bulk"]) == "22:00-06:00"
+    noon_in_winter = 12 * 3600.0
+    assert lanes.hours["bulk"].opens_at(noon_in_winter) == 21 * 3600.0
+    assert found.lanes_of(found.accounts["acme", "shop-de"]) == Lanes()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{normal: 0.3}", "{normal: 0.7, bulk: 0.4}", "17: tenants.acme.accounts.shop-ps.lanes.floors: lane floors"),
+        ("{normal: 0.3}", "{high: 0.9, normal: 0.3}", "add up to 1 at most; lower one: high is what normal and bulk"),
+        ("{normal: 0.3}", "{urgent: 0.3}", "lanes.floors.urgent: unknown key; allowed: bulk, high, normal"),
+        ("{normal: 0.3}", "{normal: -1}", "lanes.floors.normal: must be a number of at least 0"),
+        ("22:00-06:00", "at night", "18: tenants.acme.accounts.shop-ps.lanes.hours.bulk: hours 'at night' cannot"),
+        ("Europe/Paris", "Paris", "19: tenants.acme.accounts.shop-ps.lanes.timezone: 'Paris' is not a time zone"),
+        ("timezone:", "time_zone:", "lanes.time_zone: unknown key, did you mean timezone?"),
+    ],
+)
+def test_what_is_wrong_with_lanes_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
+    (problem,) = problems(tmp_path, GOOD.replace("        clock_offset: -1.5\n", LANES).replace(old, new))
+    assert problem.startswith("sluice.yaml:")
+    assert told in problem

@@ -10,9 +10,11 @@ import pytest
 
 from connectors.kit.errors import Misconfigured
 from schemas.entities import EntityType, Lane, Op
+from streams.core import flowrow
 from streams.core.condition import Comparison, Condition, Operator
 from streams.core.policy import Flow, OnDelete, OnDrift, Rules, TaskKind, Tax
-from streams.runtime.config import load
+from streams.core.route import Route
+from streams.runtime.config import Config, load
 
 CONFIG = """\
 tenants:
@@ -153,3 +155,74 @@ def test_sets_of_a_type_that_is_put_together_from_parts_move_always(tmp_path: Pa
     config = CONFIG + "policies: {product: {kind: lww, partial: true}}\n"
     (told,) = problems(tmp_path, GOOD, config)
     assert "flows.titles.on_drift: product is put together from parts" in told
+
+
+def test_hours_of_a_flow_are_kept_by_the_clock_of_each_account(tmp_path: Path) -> None:
+    config = CONFIG.replace('"http://s"}', '"http://s", lanes: {timezone: Europe/Paris, hours: {bulk: 1:00-2:00}}}')
+    flow = "titles: {entity: product, to: [shop, presta], fields: [title], hours: 22:00-06:00}"
+    (tmp_path / "sluice.yaml").write_text(f"{config}flows:\n  {flow}\n")
+    found = load(tmp_path / "sluice.yaml", {"shopify", "prestashop", "wms"})
+    shop, presta = (found.lanes_of(found.accounts["acme", name]) for name in ("shop", "presta"))
+    midsummer = datetime(2026, 7, 1, 5, tzinfo=UTC).timestamp()
+    assert shop.hours["set:titles"].opens_at(midsummer) == midsummer + 15 * 3600
+    assert presta.hours["set:titles"].opens_at(midsummer) == midsummer
+    assert set(shop.hours) == {"bulk", "set:titles"}
+    assert flowrow.plain(found.rules.flows[0])["hours"] == "22:00-06:00"
+
+
+def test_hours_that_cannot_be_read_are_told_with_their_place(tmp_path: Path) -> None:
+    told = problems(tmp_path, GOOD.replace("max_age: 86400", "max_age: 86400\n    hours: nights"))
+    assert told == [
+        "flows.yaml:15: flows.orders.hours: hours 'nights' cannot be read; write them as 22:00-06:00, 12:30-13:30"
+    ]
+
+
+FALLBACK = """\
+revision: 1
+flows:
+  orders: {entity: order, kind: command, to: near, fallback: far}
+"""
+YARD = """\
+tenants:
+  acme: {accounts: {near: {platform: wms, base_url: "http://n"}, far: {platform: wms, base_url: "http://f"}}}
+  lone: {accounts: {near: {platform: wms, base_url: "http://n"}, shop: {platform: shopify, base_url: "http://s"}}}
+"""
+
+
+def yard(folder: Path, flows: str = FALLBACK, *, reroutable: bool = True) -> Config:
+    (folder / "sluice.yaml").write_text(YARD)
+    (folder / "flows.yaml").write_text(flows)
+    return load(folder / "sluice.yaml", {"shopify", "wms"}, reroutable=lambda *_: reroutable)
+
+
+def test_a_flow_of_commands_names_who_stands_in_for_an_account(tmp_path: Path) -> None:
+    found = yard(tmp_path)
+    assert found.fallbacks_of(found.accounts["acme", "near"]) == {"orders": Route("far", "wms")}
+    assert found.fallbacks_of(found.accounts["acme", "far"]) == {}
+    assert found.fallbacks_of(found.accounts["lone", "near"]) == {}
+    assert flowrow.plain(found.rules.flows[0])["fallback"] == "far"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("fallback: far", "fallback: near", "near is the account itself"),
+        ("fallback: far", "fallback: fra", "'fra' is not an account of any tenant; allowed: far, near, shop"),
+        ("fallback: far", "fallback: shop", "both accounts must be of one platform, not shopify and wms"),
+        ("to: near", "to: [near, shop]", "fallback is for commands to one account"),
+        ("kind: command, to", "fields: [number], to", "fallback is for commands to one account"),
+        ("far}", "far}\n  back: {entity: order, kind: command, to: far, fallback: near}", "far has a fallback itself"),
+        ("far}", "far}\n  more: {entity: order, kind: command, to: near, fallback: far}", "orders has a fallback for"),
+    ],
+)
+def test_a_fallback_that_could_take_a_command_twice_or_nowhere_is_refused(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        yard(tmp_path, FALLBACK.replace(old, new))
+    assert told in str(caught.value)
+
+
+def test_a_platform_has_to_declare_what_may_be_handed_over(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="wms does not declare commands about order reroutable"):
+        yard(tmp_path, reroutable=False)
