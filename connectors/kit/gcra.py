@@ -11,6 +11,7 @@ from connectors.kit.gate import URGENT_SHARE, Gate, Outcome, charged, is_refusal
 from connectors.kit.shortage import Shortage
 
 _RESERVE_SHARE, _RESERVE_SECONDS = 0.125, 0.25  # of the burst, but no more than so much refill, is kept back
+_UNSEEN = 10.0  # seconds a former owner may have gone on after it last wrote down what it knew
 _LONGEST_HISTORY = 4096  # requests; reached only when some are never settled
 
 
@@ -41,6 +42,7 @@ class Gcra:
         self._charges: list[_Charge] = []
         self._shortage = Shortage(rate, burst)
         self._at = 0.0  # last start or settle
+        self._emptied = -math.inf  # until then a former owner may have spent all there was
 
     def admits(self, cost: float) -> bool:
         """Whether a request of this cost can ever start."""
@@ -50,12 +52,14 @@ class Gcra:
         """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
         if not self.admits(cost):
             return math.inf
+        self._inherit(now)
         kept = min(self._reserve * (URGENT_SHARE if urgent else 1.0), self._burst - cost)
         by_account = self._tat + (cost + kept - self._burst) / self._rate
         return max(self._gate.opens_at(now), by_account, self._shortage.ready_at(now, cost, kept, urgent))
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""
+        self._inherit(now)
         self._gate.start(cost)
         self._at = now
         self._charges.append(_Charge(now, cost))
@@ -87,14 +91,23 @@ class Gcra:
             "level": self._level(self._at),
             "limit": self._burst,
             "refill": self._shortage.net,
+            "at": self._at,
             "restore_rate": self._rate,
         }
 
     def restore(self, saved: Mapping[str, float]) -> None:
-        """Take over what a former owner of the bucket saved: its block and the refill it had learnt."""
+        """Take over what a former owner of the bucket saved: its block, the refill it had learnt, and a bucket that it
+        has emptied since."""
         self._gate.block(saved.get("blocked_until", -math.inf))
+        if (at := usable(saved.get("at"), 1e-9)) is not None:
+            self._emptied = at + _UNSEEN
         if (net := usable(saved.get("refill"))) is not None and net < self._rate:
             self._shortage.restore(net)
+
+    def _inherit(self, now: float) -> None:
+        if math.isfinite(self._emptied):
+            self._base = self._tat = min(now, self._emptied) + self._burst / self._rate
+            self._emptied = -math.inf
 
     def _level(self, now: float) -> float:
         return self._burst - max(0.0, self._tat - now) * self._rate

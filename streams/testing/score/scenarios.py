@@ -12,6 +12,7 @@ from streams.testing.score.bucket import Closure, Quota, Rival
 from streams.testing.score.figures import Focus
 from streams.testing.score.gates import Apart
 from streams.testing.score.load import Burst, Kind, Stream
+from streams.testing.score.policies import AtOnce, PerWindow
 from streams.testing.score.world import Case
 
 
@@ -38,6 +39,11 @@ SHAPES = {
 def _hungry(name: str, about: str, api: Api | None = None, **apart: Apart) -> Scenario:
     """One minute with more work than the API admits."""
     return Scenario(name, about, Case(HUNGRY, 60.0, api or Api()), Focus(saturated=(0.0, 60.0)), apart=apart)
+
+
+def _windowed(*also: PerWindow | AtOnce, skew: float = 0.0) -> Api:
+    """An API that limits requests per window and not by a bucket."""
+    return Api((Quota(1000.0, 1000.0),), dialect=Dialect.RESETS, also=also, skew=skew)
 
 
 def _lanes(name: str, about: str, normal: float, bulk: float) -> Scenario:
@@ -136,6 +142,65 @@ SCENARIOS = (
             "reaction_down": Apart(None, "each look for more ends in a refusal as long as the rival is there"),
             "refused_after_cut": Apart(10, "a look every 3.5 s, as its end is to be used within 5 s"),
         },
+    ),
+    Scenario(
+        "skew_dates",
+        "half a minute of refusals with a Retry-After as a date, by a clock that is five minutes ahead",
+        Case(
+            (Stream("stock", backlog=6500),),
+            180.0,
+            Api(closures=(Closure(20.0, 50.0),), dialect=Dialect.DATES, skew=300.0),
+            KNOWN,
+        ),
+        Focus((0.0, 180.0), cut=20.0, rise=50.0),
+        apart={
+            "throttled": Apart(0.001, "the first refusal tells of it, and finds others on their way"),
+            "refused_after_cut": Apart(5, "that many are on their way when the first refusal comes back"),
+        },
+    ),
+    *(
+        Scenario(
+            f"skew_resets_{name}",
+            f"400 requests per 10 s, whose reset is told as a time by a clock that is five minutes {name}",
+            Case(HUNGRY, 60.0, _windowed(PerWindow("", 400, 10.0), skew=skew), Budget("window", 40.0, 400.0, 32)),
+            Focus((0.0, 60.0)),
+        )
+        for name, skew in (("ahead", 300.0), ("behind", -300.0))
+    ),
+    Scenario(
+        "policies",
+        "80 units per second, 1500 requests per minute and 4 at once; calls of 2 units; the window is found in a reply",
+        Case(
+            (Stream("stock", backlog=3300),),
+            120.0,
+            replace(
+                _windowed(PerWindow("minute", 1500, 60.0, 2.0), AtOnce("places", 4, 0.02)),
+                quotas=(Quota(80.0, 80.0),),
+                dialect=Dialect.POLICIES,
+                rtt=(0.04, 0.08),
+            ),
+            Budget("rate", 80.0, 80.0, 32, also={"places": Budget("concurrent", 1.0, 4.0, 32)}),
+            {"write": Shape(2.0, 2.0, 2.0)},
+        ),
+        Focus((0.0, 120.0)),
+    ),
+    _hungry(
+        "server_errors",
+        "one reply in a hundred is a 500",
+        Api(errors=0.01),
+        waste=Apart(0.02, "what was answered with a 500 has changed nothing and is asked again"),
+    ),
+    Scenario(
+        "takeover",
+        "the courier is killed twice; its successor hears the level from its first call",
+        Case(HUNGRY, 60.0, killed=(20.0, 40.0)),
+        Focus((0.0, 60.0), cut=20.0, rise=40.0),
+    ),
+    Scenario(
+        "takeover_silent",
+        "the courier is killed twice, and no level tells its successor what it had spent",
+        Case((Stream("stock", backlog=4000),), 90.0, Api(dialect=Dialect.SILENT), KNOWN, killed=(20.0, 50.0)),
+        Focus((0.0, 90.0), cut=20.0, rise=50.0),
     ),
     Scenario(
         "long_retry_after",
