@@ -78,7 +78,7 @@ class Gcra:
             self._shortage.refused(now, cost_expected, max(now, self._gate.blocked_until))
         else:
             self._shortage.settle(now, cost_expected, actual, outcome is Outcome.ANSWERED)
-            self._shortage.compare(now, self._level(now), self._reserve)
+            self._shortage.compare(self._level(now), self._reserve)
 
     def block(self, until: float) -> None:
         """Nothing starts before `until`."""

@@ -11,7 +11,7 @@ _LEAST_SHARE = 0.5  # of the net refill is left by any one measurement ...
 _SLOWEST = 0.05  # ... and of the known rate by all of them
 _BELOW = 0.99  # of what was measured is used; the rest is saved in the bucket and spent at the next look
 _MEASURABLE = 0.5  # seconds between two refusals that make a measurement
-_LOOK = 2.0  # seconds from the end of a pause to a look for more; at once, when nothing was measured yet
+_LOOK = 1.75  # seconds from the end of a pause to a look for more; at once, when nothing was measured yet
 _FASTER = 2.0  # times the net refill while looking for more
 _SLACK, _DRIFT = 0.1, 0.02  # seconds of the net refill by which the believed level may be wrong, more each second
 _FOUND = 1.25  # times the net refill after each request that was beyond that and was let through
@@ -115,7 +115,7 @@ class Shortage:
         self._short, self._beyond, self._told_at = True, 1, now
         self._raised_before = self._raised
 
-    def compare(self, now: float, level: float, kept: float) -> None:
+    def compare(self, level: float, kept: float) -> None:
         """`level`: what the bucket would hold if it gave all of the known rate. When no less is there, it does."""
         if self._short and self._net >= self._most and self._level + self._last_cost + kept >= level:
             self._short = False

@@ -140,7 +140,24 @@ SCENARIOS = (
         apart={
             "throttled": Apart(0.005, "nothing but refusals tells of the rival, and one tells how much it takes"),
             "reaction_down": Apart(None, "each look for more ends in a refusal as long as the rival is there"),
-            "refused_after_cut": Apart(10, "a look every 3.5 s, as its end is to be used within 5 s"),
+            "refused_after_cut": Apart(10, "a look every 3 s, as its end is to be used within 5 s"),
+        },
+    ),
+    Scenario(
+        "quota_halved_hidden",
+        "the quota falls to a half for 20 s, and nothing but refusals shows it",
+        Case(
+            HUNGRY,
+            60.0,
+            Api((*HALVED[:1], Quota(20.0, 20.0, at=20.0), Quota(40.0, 40.0, at=40.0)), dialect=Dialect.SILENT),
+            KNOWN,
+        ),
+        Focus((0.0, 60.0), cut=20.0, rise=40.0),
+        apart={
+            "throttled": Apart(0.005, "as for a hidden rival"),
+            "overshoot": Apart(0.2, "what tells of the cut is a request too many, and so is every look"),
+            "reaction_down": Apart(None, "as for a hidden rival"),
+            "refused_after_cut": Apart(10, "as for a hidden rival"),
         },
     ),
     Scenario(
