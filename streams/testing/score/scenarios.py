@@ -236,7 +236,7 @@ SCENARIOS = (
         Focus(rise=1820.0),
         apart={
             "waste": Apart(
-                0.2, "to use its end within 5 s somebody has to ask 20 times a minute, and nobody else calls"
+                0.25, "to use its end within 5 s somebody has to ask 20 times a minute, and nobody else calls"
             )
         },
     ),
