@@ -13,14 +13,14 @@ from typing import Any
 
 import click
 
-from benchmarks import calls, restart, soak, steady, w1, w2a, w2b, w3, w4, w5, w6, w7
+from benchmarks import calls, restart, score_check, soak, steady, w1, w2a, w2b, w3, w4, w5, w6, w7
 from benchmarks.peers import bench as peers
 from benchmarks.peers.catalogue import NAMES
 from streams.testing.broker import endpoints
 
 VERSIONS = ("confluent-kafka", "faust-streaming", "aiokafka", "rocksdict", "aiohttp", "fastavro")
 M = 1_000_000
-WITHOUT_BROKER = frozenset({"W3"})
+WITHOUT_BROKER = frozenset({"W3", "score-check"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "W6": lambda a: w6.run(*a.place, a.events or 100_000, a.seed),
     "W7": lambda a: w7.run(*a.place, a.seconds or 60),
     "calls": lambda a: calls.run(*a.place, a.events or 24_000),
+    "score-check": lambda a: score_check.run(a.seconds or score_check.SECONDS, a.seed),
     "restart": lambda a: restart.run(*a.place, a.events or M),
     "steady": lambda a: steady.run(*a.place, a.events or 100_000, a.seconds or 60, a.seed, a.mode),
     "memory": lambda a: soak.memory(*a.place, a.events or M, a.seed),
@@ -59,7 +60,9 @@ WORKLOADS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
 @click.option("--events", default=None, type=int, help="Events (W2a, W2b, peers), requests (W1) or entities (others).")
 @click.option("--keys", default=100_000, show_default=True, help="Entities, W2a, W2b and peers.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same events.")
-@click.option("--seconds", default=None, type=int, help="How long: steady, soak, a cell of W3, a mood of W7.")
+@click.option(
+    "--seconds", default=None, type=int, help="How long: steady, soak, a cell of W3 or score-check, a mood of W7."
+)
 @click.option("--mode", default="none", type=click.Choice(["none", "arrival", "time"]), help="Ordering of events, W2a "
               "and steady.")  # fmt: skip
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="One peer, repeatable; without it all.")

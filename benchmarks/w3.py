@@ -60,7 +60,7 @@ def run(seconds: int, only: Sequence[str] = ()) -> dict[str, Any]:
     cells: list[dict[str, Any]] = []
     for scenario in SCENARIOS:
         for name in only or CONTENDERS:
-            cells.append(_cell(name, CONTENDERS[name], scenario, seconds))
+            cells.append(cell(name, CONTENDERS[name], scenario, seconds))
             print(_row(cells[-1]), flush=True)
     wrong = [fault for cell in cells for fault in cell.pop("faults")]
     print(f"\n{table(cells)}\n")
@@ -71,7 +71,7 @@ def run(seconds: int, only: Sequence[str] = ()) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cell(name: str, maker: Maker, scenario: str, seconds: int) -> dict[str, Any]:
+def cell(name: str, maker: Maker, scenario: str, seconds: int) -> dict[str, Any]:
     with ExitStack() as stack:
         sides = []
         for kind in KINDS:

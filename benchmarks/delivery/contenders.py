@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any, Protocol
 
 from aiolimiter import AsyncLimiter
@@ -24,8 +25,9 @@ from benchmarks.delivery.shops import Shop
 from benchmarks.delivery.work import CODEC, Piece, Work
 from connectors import catalog
 from connectors.kit.clock import SystemClock
-from connectors.kit.contract import Platform
+from connectors.kit.contract import Destination, Platform
 from connectors.kit.http import HttpSender
+from connectors.kit.operations import Batching
 from schemas import topics
 from schemas.entities import Lane
 from schemas.topics import Profile
@@ -65,12 +67,12 @@ class CommittingShard(MemoryShard):
 
 
 class Sluice:
-    """The courier as it runs in production: table, lanes, pacer, intents, calls; without polls and with its rows in
-    memory."""
+    """The courier as it runs in production: table, lanes, pacer, intents, calls; without polls, with its rows in memory
+    and one set per call, as the libraries send them: in batches it would not need the quota."""
 
     def __init__(self, shop: Shop, work: Work) -> None:
         known = catalog.platform(shop.kind.platform)
-        platform = Platform(known.name, known.mapping, destination=known.destination)
+        platform = Platform(known.name, known.mapping, destination=_one_by_one(known.destination))
         clock, profile = SystemClock(), Profile("bench", shard=1, platform=1, small=1, replication=1, min_isr=1)
         self._sender = HttpSender(clock)
         self._topic = topics.push(platform.name)
@@ -88,6 +90,14 @@ class Sluice:
             await self._courier.work(self._shard)
         finally:
             await self._sender.close()
+
+
+def _one_by_one(destination: Destination | None) -> Destination | None:
+    """The same destination, which takes no two sets in one call."""
+    single = copy(destination)
+    if isinstance(single, Batching):
+        setattr(single, "batch", lambda account, write: None)  # noqa: B010  # a method of this one object
+    return single
 
 
 # ------------------------------------------------------------------------------------------- libraries

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.kit.contract import Feedback
-from connectors.kit.gate import URGENT_SHARE, Gate, Outcome, charged, is_refusal
+from connectors.kit.gate import URGENT_SHARE, Gate, Outcome, charged, is_refusal, usable
+from connectors.kit.shortage import Shortage
 
-_SLOWER = 0.7  # of the rate after a refusal (botocore's adaptive mode)
-_SLOWEST = 0.05  # of the configured rate
-_RECOVERY = 0.02  # of the configured rate, per second
 _RESERVE_SHARE, _RESERVE_SECONDS = 0.125, 0.25  # of the burst, but no more than so much refill, is kept back
+_UNSEEN = 10.0  # seconds a former owner may have gone on after it last wrote down what it knew
 _LONGEST_HISTORY = 4096  # requests; reached only when some are never settled
 
 
@@ -29,8 +28,8 @@ class Gcra:
     Never starts more than `rate` * window + `burst` units in any window, counted at their actual cost. A refund is
     granted only as far as the bucket would hold it had the actual cost been known at the start: the requests since
     the oldest unsettled one are replayed. A reserve is kept for urgent requests, and because requests that leave evenly
-    arrive unevenly. A request dearer than expected is paid afterwards. Refusals slow it down
-    (AIMD) below the configured rate, never above it.
+    arrive unevenly. A request dearer than expected is paid afterwards. After a refusal a
+    `Shortage` says how much less than the configured rate there is; it never allows more.
     """
 
     def __init__(self, rate: float, burst: float, max_in_flight: int = 16) -> None:
@@ -41,10 +40,9 @@ class Gcra:
         self._base = -math.inf  # arrival time before the first of `_charges`
         self._tat = -math.inf
         self._charges: list[_Charge] = []
-        self._pace = rate
-        self._paced_at = -math.inf
-        self._next = -math.inf
+        self._shortage = Shortage(rate, burst)
         self._at = 0.0  # last start or settle
+        self._emptied = -math.inf  # until then a former owner may have spent all there was
 
     def admits(self, cost: float) -> bool:
         """Whether a request of this cost can ever start."""
@@ -54,28 +52,33 @@ class Gcra:
         """Earliest time a request of `cost` may start; inf: not before something is settled, or never."""
         if not self.admits(cost):
             return math.inf
+        self._inherit(now)
         kept = min(self._reserve * (URGENT_SHARE if urgent else 1.0), self._burst - cost)
-        return max(self._gate.opens_at(now), self._next, self._tat + (cost + kept - self._burst) / self._rate)
+        by_account = self._tat + (cost + kept - self._burst) / self._rate
+        return max(self._gate.opens_at(now), by_account, self._shortage.ready_at(now, cost, kept, urgent))
 
     def start(self, now: float, cost: float) -> None:
         """A request starts and is charged its expected cost."""
+        self._inherit(now)
         self._gate.start(cost)
         self._at = now
         self._charges.append(_Charge(now, cost))
         self._tat = self._after(self._tat, self._charges[-1])
         self._forget()
-        pace = self._current_pace(now)
-        self._next = now + cost / pace if pace < self._rate else -math.inf
+        self._shortage.start(now, cost)
 
     def settle(self, now: float, cost_expected: float, feedback: Feedback | None, outcome: Outcome) -> None:
         """A request ended. A refused one stays charged: the API is emptier than the model."""
         self._gate.settle(now, cost_expected, feedback, outcome, told=False)
         self._at = now
         refused = is_refusal(feedback, outcome)
+        actual = cost_expected if refused else charged(cost_expected, feedback, outcome)
+        self._correct(cost_expected, actual)
         if refused:
-            self._pace = max(self._rate * _SLOWEST, self._current_pace(now) * _SLOWER)
-            self._paced_at = now
-        self._correct(cost_expected, cost_expected if refused else charged(cost_expected, feedback, outcome))
+            self._shortage.refused(now, cost_expected, max(now, self._gate.blocked_until))
+        else:
+            self._shortage.settle(now, cost_expected, actual, outcome is Outcome.ANSWERED)
+            self._shortage.compare(self._level(now), self._reserve)
 
     def block(self, until: float) -> None:
         """Nothing starts before `until`."""
@@ -85,24 +88,29 @@ class Gcra:
         """State for metrics and a warm restart; `level` as of the last start or settle, by our own account."""
         return {
             **self._gate.snapshot(),
-            "level": self._burst - max(0.0, self._tat - self._at) * self._rate,
+            "level": self._level(self._at),
             "limit": self._burst,
-            "refill": self._pace,
+            "refill": self._shortage.net,
+            "at": self._at,
             "restore_rate": self._rate,
         }
 
     def restore(self, saved: Mapping[str, float]) -> None:
-        """Take over what a former owner of the bucket saved: its block and the pace it had learnt."""
+        """Take over what a former owner of the bucket saved: its block, the refill it had learnt, and a bucket that it
+        has emptied since."""
         self._gate.block(saved.get("blocked_until", -math.inf))
-        self._pace = min(self._rate, max(self._rate * _SLOWEST, saved.get("refill", self._rate)))
+        if (at := usable(saved.get("at"), 1e-9)) is not None:
+            self._emptied = at + _UNSEEN
+        if (net := usable(saved.get("refill"))) is not None and net < self._rate:
+            self._shortage.restore(net)
 
-    def _current_pace(self, now: float) -> float:
-        if self._pace >= self._rate:
-            return self._rate
-        passed = max(0.0, now - self._paced_at) if math.isfinite(self._paced_at) else 0.0
-        self._paced_at = now
-        self._pace = min(self._rate, self._pace + passed * _RECOVERY * self._rate)
-        return self._pace
+    def _inherit(self, now: float) -> None:
+        if math.isfinite(self._emptied):
+            self._base = self._tat = min(now, self._emptied) + self._burst / self._rate
+            self._emptied = -math.inf
+
+    def _level(self, now: float) -> float:
+        return self._burst - max(0.0, self._tat - now) * self._rate
 
     def _after(self, tat: float, charge: _Charge) -> float:
         return max(tat, charge.start) + charge.cost / self._rate

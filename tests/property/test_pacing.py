@@ -70,3 +70,45 @@ def test_nothing_starts_before_the_end_of_a_retry_after(wait: float, later: floa
     pacer.start(0.0, 1)
     pacer.settle(0.0, 1, Feedback(retry_after=wait, throttled=True), Outcome.THROTTLED)
     assert pacer.ready_at(min(later, wait), 1) >= wait
+
+
+@settings(deadline=None, max_examples=200)
+@given(RATES, st.sampled_from([1.0, 10.0, 40.0]), st.lists(STEPS, max_size=30), st.floats(0, 9), st.floats(0, 60))
+def test_two_owners_one_after_the_other_never_exceed_the_rate_of_one(
+    rate: float, burst: float, steps: list[tuple[float, float, float, int]], unsaid: float, gap: float
+) -> None:
+    """The former one went on for `unsaid` seconds after it had written down what it knew, and spent all there was."""
+    former, now = Gcra(rate, burst, max_in_flight=100), 1_772_366_400.0
+    sent: list[tuple[float, float]] = []
+
+    def spend(pacer: Gcra, until: float, share: float) -> None:
+        at = sent[-1][0] if sent else now
+        while (at := max(at, pacer.ready_at(at, share * burst, urgent=True))) <= until and len(sent) < 300:
+            pacer.start(at, share * burst)
+            pacer.settle(at, share * burst, None, Outcome.ANSWERED)
+            sent.append((at, share * burst))
+
+    for pause, share, _, _ in steps:
+        now += pause
+        spend(former, now, share)
+    saved = former.snapshot()
+    if not sent:
+        return
+    now = sent[-1][0] + unsaid
+    spend(former, now, 1.0)
+    now += gap
+    successor = Gcra(rate, burst)
+    successor.restore(saved)
+    while len(sent) < 320:
+        at = max(now, sent[-1][0])
+        at = max(at, successor.ready_at(at, burst, urgent=True))
+        successor.start(at, burst)
+        successor.settle(at, burst, None, Outcome.ANSWERED)
+        sent.append((at, burst))
+        if at > now + 10 * burst / rate:
+            break
+    for index, (start, _) in enumerate(sent):
+        used = 0.0
+        for end, cost in sent[index:]:
+            used += cost
+            assert used <= rate * (end - start) + burst + 1e-5

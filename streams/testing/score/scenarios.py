@@ -12,6 +12,7 @@ from streams.testing.score.bucket import Closure, Quota, Rival
 from streams.testing.score.figures import Focus
 from streams.testing.score.gates import Apart
 from streams.testing.score.load import Burst, Kind, Stream
+from streams.testing.score.policies import AtOnce, PerWindow
 from streams.testing.score.world import Case
 
 
@@ -40,6 +41,11 @@ def _hungry(name: str, about: str, api: Api | None = None, **apart: Apart) -> Sc
     return Scenario(name, about, Case(HUNGRY, 60.0, api or Api()), Focus(saturated=(0.0, 60.0)), apart=apart)
 
 
+def _windowed(*also: PerWindow | AtOnce, skew: float = 0.0) -> Api:
+    """An API that limits requests per window and not by a bucket."""
+    return Api((Quota(1000.0, 1000.0),), dialect=Dialect.RESETS, also=also, skew=skew)
+
+
 def _lanes(name: str, about: str, normal: float, bulk: float) -> Scenario:
     """A quarter of the quota is urgent; what else is asked for is given in changes per second."""
     high = Stream("price", Lane.HIGH, rate=10.0)
@@ -63,20 +69,9 @@ SCENARIOS = (
     ),
     _hungry("calls_header", "used/limit in every reply, no rate", Api(dialect=Dialect.CALLS)),
     _hungry("headers_missing", "an API that is said to report its level and does not", Api(dialect=Dialect.SILENT)),
-    _hungry(
-        "headers_late",
-        "the level as it was 2 s ago",
-        Api(report=Report.LATE),
-        utilisation=Apart(0.94, "two seconds are twice as long as the bucket needs to fill: control over it swings"),
-    ),
+    _hungry("headers_late", "the level as it was 2 s ago", Api(report=Report.LATE)),
     _hungry("headers_wrong", "any number for a level", Api(report=Report.WRONG)),
-    _hungry(
-        "headers_stuck",
-        "always a full bucket",
-        Api(report=Report.STUCK),
-        throttled=Apart(0.005, "that a level is a lie shows at a refusal, and again each time it is given credit"),
-        overshoot=Apart(0.1, "as for refusals"),
-    ),
+    _hungry("headers_stuck", "always a full bucket", Api(report=Report.STUCK)),
     _with(_hungry("rate_known", "no level, a documented rate", Api(dialect=Dialect.SILENT)), budget=KNOWN),
     Scenario(
         "limit_unknown",
@@ -89,8 +84,8 @@ SCENARIOS = (
         ),
         Focus((0.0, 240.0)),
         apart={
-            "throttled": Apart(0.003, "a limit that nobody tells is found by being refused"),
-            "overshoot": Apart(0.3, "as for refusals"),
+            "throttled": Apart(0.0025, "a limit that nobody tells is found by being refused"),
+            "overshoot": Apart(0.25, "as for refusals"),
         },
     ),
     Scenario(
@@ -143,12 +138,86 @@ SCENARIOS = (
         Case(HUNGRY, 60.0, Api(rivals=(Rival(20.0, 20.0, 40.0),), dialect=Dialect.SILENT), KNOWN),
         Focus((0.0, 60.0), cut=20.0, rise=40.0),
         apart={
-            "utilisation": Apart(0.8, "what is free again is found out by trying, 2 % of the rate more each second"),
-            "throttled": Apart(0.005, "nothing but refusals tells of the rival"),
-            "reaction_down": Apart(None, "each try for more ends in a refusal as long as the rival is there"),
-            "refused_after_cut": Apart(8, "as for the reaction"),
-            "reaction_up": Apart(None, "a lost third of the rate takes 15 s to win back"),
+            "throttled": Apart(0.005, "nothing but refusals tells of the rival, and one tells how much it takes"),
+            "reaction_down": Apart(None, "each look for more ends in a refusal as long as the rival is there"),
+            "refused_after_cut": Apart(10, "a look every 3 s, as its end is to be used within 5 s"),
         },
+    ),
+    Scenario(
+        "quota_halved_hidden",
+        "the quota falls to a half for 20 s, and nothing but refusals shows it",
+        Case(
+            HUNGRY,
+            60.0,
+            Api((*HALVED[:1], Quota(20.0, 20.0, at=20.0), Quota(40.0, 40.0, at=40.0)), dialect=Dialect.SILENT),
+            KNOWN,
+        ),
+        Focus((0.0, 60.0), cut=20.0, rise=40.0),
+        apart={
+            "throttled": Apart(0.005, "as for a hidden rival"),
+            "overshoot": Apart(0.2, "what tells of the cut is a request too many, and so is every look"),
+            "reaction_down": Apart(None, "as for a hidden rival"),
+            "refused_after_cut": Apart(10, "as for a hidden rival"),
+        },
+    ),
+    Scenario(
+        "skew_dates",
+        "half a minute of refusals with a Retry-After as a date, by a clock that is five minutes ahead",
+        Case(
+            (Stream("stock", backlog=6500),),
+            180.0,
+            Api(closures=(Closure(20.0, 50.0),), dialect=Dialect.DATES, skew=300.0),
+            KNOWN,
+        ),
+        Focus((0.0, 180.0), cut=20.0, rise=50.0),
+        apart={
+            "throttled": Apart(0.001, "the first refusal tells of it, and finds others on their way"),
+            "refused_after_cut": Apart(5, "that many are on their way when the first refusal comes back"),
+        },
+    ),
+    *(
+        Scenario(
+            f"skew_resets_{name}",
+            f"400 requests per 10 s, whose reset is told as a time by a clock that is five minutes {name}",
+            Case(HUNGRY, 60.0, _windowed(PerWindow("", 400, 10.0), skew=skew), Budget("window", 40.0, 400.0, 32)),
+            Focus((0.0, 60.0)),
+        )
+        for name, skew in (("ahead", 300.0), ("behind", -300.0))
+    ),
+    Scenario(
+        "policies",
+        "80 units per second, 1500 requests per minute and 4 at once; calls of 2 units; the window is found in a reply",
+        Case(
+            (Stream("stock", backlog=3300),),
+            120.0,
+            replace(
+                _windowed(PerWindow("minute", 1500, 60.0, 2.0), AtOnce("places", 4, 0.02)),
+                quotas=(Quota(80.0, 80.0),),
+                dialect=Dialect.POLICIES,
+                rtt=(0.04, 0.08),
+            ),
+            Budget("rate", 80.0, 80.0, 32, also={"places": Budget("concurrent", 1.0, 4.0, 32)}),
+            {"write": Shape(2.0, 2.0, 2.0)},
+        ),
+        Focus((0.0, 120.0)),
+    ),
+    _hungry(
+        "server_errors",
+        "one reply in a hundred is a 500",
+        Api(errors=0.01),
+        waste=Apart(0.02, "what was answered with a 500 has changed nothing and is asked again"),
+    ),
+    Scenario(
+        "takeover",
+        "the courier is killed twice; its successor hears the level from its first call",
+        Case(HUNGRY, 60.0, killed=(20.0, 40.0)),
+        Focus((0.0, 60.0), cut=20.0, rise=40.0),
+    ),
+    Scenario(
+        "takeover_silent",
+        "the courier is killed twice, and no level tells its successor what it had spent",
+        Case((Stream("stock", backlog=4000),), 90.0, Api(dialect=Dialect.SILENT), KNOWN, killed=(20.0, 50.0)),
+        Focus((0.0, 90.0), cut=20.0, rise=50.0),
     ),
     Scenario(
         "long_retry_after",
@@ -165,7 +234,11 @@ SCENARIOS = (
         "nobody answers for half an hour",
         Case((Stream("stock", backlog=3500),), 1860.0, Api(closures=(Closure(20.0, 1820.0, outage=True),))),
         Focus(rise=1820.0),
-        apart={"waste": Apart(0.5, "somebody has to ask every few seconds whether it is back, and nobody else calls")},
+        apart={
+            "waste": Apart(
+                0.25, "to use its end within 5 s somebody has to ask 20 times a minute, and nobody else calls"
+            )
+        },
     ),
     Scenario(
         "costs_unknown",

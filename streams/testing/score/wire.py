@@ -74,7 +74,9 @@ class Wire:
         if carried:
             reply = self.accounts[account.id].ask(call.arrived, request)
             call.cost, call.fate = reply.cost, Fate.ADMITTED if reply.admitted else Fate.REFUSED
-            if reply.admitted:
+            if reply.status >= 500:
+                call.useless = True
+            elif reply.admitted:
                 self._carry_out(call, request)
         else:
             call.fate = Fate.LOST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import defaultdict
@@ -32,11 +33,13 @@ PROFILE = Profile("score", shard=1, platform=1, small=1, replication=1, min_isr=
 CODEC = Codec(MemorySchemas())
 SAMPLE = 0.25  # seconds between two looks at the supply; divides every time a scenario names
 COMMIT = 0.01  # seconds a transaction takes
+TAKEOVER = 0.5  # seconds without an owner; the shorter, the less a bucket recovers meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is run. `seconds`: how long; `shapes`: by name. What is said of supply is measured at the first account."""
+    """What is run. `seconds`: how long; `shapes`: by name. What is said of supply is measured at the first account.
+    `killed`: when the courier dies, to be followed TAKEOVER seconds later by one that knows what it had written."""
 
     streams: tuple[Stream, ...]
     seconds: float
@@ -44,6 +47,7 @@ class Case:
     budget: Budget = field(default_factory=lambda: Budget("level", 40.0, 40.0, 32))
     shapes: Mapping[str, Shape] = field(default_factory=lambda: {"write": Shape()})
     accounts: int = 1
+    killed: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,9 @@ class _World:
         self._ear = _Ear(self._seen)
         self._streams = {one.flow: one for one in case.streams}
         self._offset = 0
+        groups = groupby(self._seen.changes, key=lambda one: one.at)
+        self._groups = [list(group) for _, group in groups][::-1]  # the next one last
+        self._looks = 0
 
     async def run(self) -> Run:
         case, running = self._case, asyncio.get_running_loop()
@@ -147,43 +154,53 @@ class _World:
             settings=Settings(drain=0.0),
             random=self._rng.random,
         )
-        await self._drive(Courier(setup), _Shard())
+        shard, ends = _Shard(), [*case.killed, math.inf]
+        for number, end in enumerate(ends):
+            await self._until(ends[number - 1] + TAKEOVER if number else 0.0)
+            await self._drive(Courier(setup), shard, end)
         return self._seen
 
-    async def _drive(self, courier: Courier, shard: MemoryShard) -> None:
+    async def _drive(self, courier: Courier, shard: MemoryShard, end: float) -> None:
+        """One owner, until it dies."""
         courier.open(shard)
         beside = [asyncio.create_task(one) for one in (courier.work(shard), self._offer(courier, shard))]
         try:
-            await self._watch(courier, shard, beside)
+            await self._watch(courier, shard, beside, end)
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
 
     async def _offer(self, courier: Courier, shard: MemoryShard) -> None:
-        for at, together in groupby(self._seen.changes, key=lambda one: one.at):
-            await self._until(at)
+        while self._groups:
+            await self._until(self._groups[-1][0].at)
             batches: dict[str, list[Record]] = defaultdict(list)
-            for change in together:
+            for change in self._groups.pop():
                 topic, value = self._record(change)
                 batches[topic].append(Record(self._offset, b"key", value))
                 self._offset += 1
             for topic, batch in batches.items():
                 courier.process(shard, topic, batch)
 
-    async def _watch(self, courier: Courier, shard: MemoryShard, beside: Sequence[asyncio.Task[None]]) -> None:
-        for number in range(round(self._case.seconds / SAMPLE) + 1):
-            await self._until(number * SAMPLE)
+    async def _watch(
+        self, courier: Courier, shard: MemoryShard, beside: Sequence[asyncio.Task[None]], end: float
+    ) -> None:
+        if self._looks:
+            await asyncio.sleep(COMMIT)  # a successor says what waits when it has read its rows
+        while (at := self._looks * SAMPLE) < min(end, self._case.seconds + SAMPLE):
+            await self._until(at)
             for task in beside:
                 if task.done():
                     task.result()
             courier.tick(shard)
-            self._seen.samples.append(self._sample(number * SAMPLE))
+            self._seen.samples.append(self._sample(at))
+            self._looks += 1
+        await self._until(min(end, self._case.seconds))
 
     def _sample(self, at: float) -> Sample:
-        buckets = [one.bucket for one in self._api.values()]
-        buckets[0].advance(at)
-        return Sample(at, buckets[0].supply, self._ear.backlog, max(one.overshoot for one in buckets))
+        accounts = list(self._api.values())
+        overshoot = max(one.bucket.overshoot for one in accounts)
+        return Sample(at, accounts[0].supply(at), self._ear.backlog, overshoot)
 
     async def _until(self, at: float) -> None:
         await asyncio.sleep(max(0.0, self._start + at - asyncio.get_running_loop().time()))
