@@ -91,10 +91,10 @@ class LiveShard:
         self._bytes += sum(map(len, filter(None, values.values())))
 
     def saw(self, event_id: bytes) -> None:
-        self._seen.add((event_id,))
+        self._seen.add(_today(), (event_id,))
 
     def saw_all(self, event_ids: Sequence[bytes]) -> None:
-        self._seen.add(event_ids)
+        self._seen.add(_today(), event_ids)
 
     def seen(self, event_id: bytes) -> bool:
         return event_id in self._seen
@@ -205,13 +205,12 @@ class LiveShard:
         await event_within(self._urgent, delay)
 
     def _take(self) -> Batch:
-        day = int(time.time() * 1000) // DAY_MS
         batch = Batch(
             self._outputs,
             self._latest,
             self.rows.take(),
-            self._seen.take(day),
-            day,
+            self._seen.take(),
+            _today(),
             self._offsets(),
         )
         self._outputs, self._latest, self._count, self._bytes = {}, {}, 0, 0
@@ -232,3 +231,8 @@ class LiveShard:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled():
             self._fatal(f"shard {self.number} cannot commit: {task.exception()!r}")
+
+
+def _today() -> int:
+    """Days since the epoch."""
+    return int(time.time() * 1000) // DAY_MS

@@ -18,7 +18,7 @@ from pathlib import Path
 from streams.shard.idfiles import ID_SIZE, IdFile, IdSet, PackedIds, write
 
 DAY_MS = 86_400_000
-IN_MEMORY = 65_536  # ids of a shard after which they go to a file
+IN_MEMORY = 131_072  # ids of a shard after which they go to a file
 MERGED = 4  # files of one size that become one
 MAX_IDS = 32_000_000  # of a shard, at 16 bytes of disk each
 
@@ -49,11 +49,11 @@ class SeenIds:
         self._max = max_ids
         self._in_memory = in_memory
         self._fresh: list[bytes] = []
-        self._unpacked: set[bytes] = set()
         self._recent = PackedIds()
         self._day = 0
         self._full: list[tuple[int, PackedIds]] = []  # to be filed
         self._files: dict[int, list[IdFile]] = {}  # by day, the largest first
+        self._all: list[PackedIds | IdFile] = [self._recent]  # where ids are looked for, the newest first
         self._names = 0
         self._writing = threading.Lock()
         self._closed = False
@@ -61,27 +61,23 @@ class SeenIds:
 
     def __len__(self) -> int:
         filed = sum(len(file) for files in self._files.values() for file in files)
-        return len(self._unpacked) + len(self._recent) + sum(len(ids) for _, ids in self._full) + filed
+        return len(self._recent) + sum(len(ids) for _, ids in self._full) + filed
 
     def __contains__(self, event_id: bytes) -> bool:
-        if event_id in self._unpacked or event_id in self._recent:
-            return True
-        if any(event_id in ids for _, ids in self._full):
-            return True
-        return any(event_id in file for files in reversed(self._files.values()) for file in reversed(files))
+        for ids in self._all:  # noqa: SIM110 -- a generator costs more than the search
+            if event_id in ids:
+                return True
+        return False
 
-    def add(self, event_ids: Sequence[bytes]) -> None:
+    def add(self, day: int, event_ids: Sequence[bytes]) -> None:
         """Remember ids that are to go into the next transaction."""
         self._fresh += event_ids
-        self._unpacked.update(event_ids)
+        self._pack(day, event_ids)
 
-    def take(self, day: int) -> bytes:
-        """The ids added since the last call, packed for the seen topic's record of that day."""
+    def take(self) -> bytes:
+        """The ids added since the last call, packed for the seen topic's record of a day."""
         packed = b"".join(self._fresh)
         self._fresh.clear()
-        if self._unpacked:
-            self._pack(day, self._unpacked)
-            self._unpacked.clear()
         return packed
 
     def load(self, day: int, packed: bytes, today: int) -> None:
@@ -136,6 +132,7 @@ class SeenIds:
             files[:] = [file for file in files if file not in merged]
         files.append(filing.file)
         files.sort(key=lambda file: -file.tier)
+        self._arrange()
 
     def _filing(self, day: int, sources: Sequence[IdSet], tier: int) -> Filing:
         self._names += 1
@@ -146,6 +143,7 @@ class SeenIds:
         if self._recent and (day != self._day or len(self._recent) >= self._in_memory):
             self._full.append((self._day, self._recent))
             self._recent = PackedIds()
+            self._arrange()
         self._day = day
         self._recent.add_new(event_ids)
 
@@ -156,6 +154,11 @@ class SeenIds:
                 for file in self._files.pop(day):
                     file.close()
                 self.dropped_days += 1
+                self._arrange()
+
+    def _arrange(self) -> None:
+        filed = (file for _, files in sorted(self._files.items(), reverse=True) for file in reversed(files))
+        self._all = [self._recent, *(ids for _, ids in self._full), *filed]
 
 
 def ids_in(packed: bytes) -> Iterator[bytes]:

@@ -25,8 +25,8 @@ class FetchPace:
     `shortest` + `per_byte` * bytes, at most `longest`."""
 
     shortest: float = 0.025
-    longest: float = 0.15
-    per_byte: float = 1e-6
+    longest: float = 0.25
+    per_byte: float = 2e-6
     _next: float = float("-inf")
 
     def wait(self, now: float) -> float:

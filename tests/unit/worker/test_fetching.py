@@ -77,7 +77,7 @@ async def test_a_fetcher_that_keeps_up_waits_and_one_with_a_backlog_does_not(mon
     assert await paced._proc_fetch_request(None, 1, REQUEST)
     assert waited == []
     assert await paced._proc_fetch_request(None, 1, REQUEST)
-    assert waited == [pytest.approx(FetchPace().shortest + 100e-6)]
+    assert waited == [pytest.approx(FetchPace().shortest + 100 * FetchPace().per_byte)]
 
 
 async def test_a_fetch_that_is_called_off_while_it_waits_has_found_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
