@@ -230,6 +230,12 @@ COURIER_BULK_WAITS_FOR = Gauge(
     "Records of live work that the courier has not read yet and that bulk work waits for; 0 when it does not wait.",
     "Above 0 for long: more live work comes than is read; see sluice_pipeline_lag_seconds of the role.",
 )
+COURIER_CLOCK_ERROR = Gauge(
+    "sluice_courier_clock_error_seconds",
+    ("platform", "account"),
+    "Seconds by which the account's clock, as the dates of its replies tell it, is ahead of what clock_offset says.",
+    "Beyond a second either way: last-writer-wins compares wrong times; set clock_offset.",
+)
 COURIER_HEALED = Counter(
     "sluice_courier_subscriptions_healed_total",
     ("platform", "account"),

@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from connectors.kit.contract import Feedback, Response
+from connectors.kit.skew import parse_date
 from connectors.kit.structured import Bare, Item, Malformed, items, pairs
 
 SHOPIFY_DRAIN = 20.0  # seconds in which a REST bucket of any plan drains (2/s of 40, 4/s of 80, 20/s of 400)
@@ -56,7 +55,7 @@ class _Reader:
         self.malformed = 0
         self._now = now
         if "date" in headers:
-            told = _date(headers["date"])
+            told = parse_date(headers["date"])
             self._now = now if told is None else told
 
     def retry_after(self) -> float | None:
@@ -66,7 +65,7 @@ class _Reader:
             return None
         if (seconds := _number(text)) is not None:
             return self._checked(seconds if seconds <= _LONGEST else None)
-        until = _date(text)
+        until = parse_date(text)
         return self._checked(None if until is None else max(0.0, until - self._now))
 
     def shopify(self) -> Feedback | None:
@@ -162,7 +161,7 @@ class _Reader:
         """Seconds from now: of a number of seconds, an epoch or a date."""
         value = _number(text)
         if value is None:
-            value = _date(text)
+            value = parse_date(text)
         if value is None:
             return None
         if value >= _EPOCH_MS:
@@ -207,12 +206,3 @@ def _number(text: str) -> float | None:
 
 def _positive(text: str) -> float | None:
     return _number(text) or None
-
-
-def _date(text: str) -> float | None:
-    """Seconds UTC of an HTTP-date."""
-    try:
-        moment = parsedate_to_datetime(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, IndexError, TypeError, OverflowError):
-        return None

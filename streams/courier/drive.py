@@ -109,6 +109,8 @@ class Driver:
         except BaseException:
             self._settle(line, request, None, outcome)
             raise
+        if not trip.ticket.elsewhere:
+            line.skew.replied(response.headers.get("date", ""), response.started_at, response.received_at)
         trip.started_at = trip.started_at or response.started_at
         trip.received_at = response.received_at
         return response

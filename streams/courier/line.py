@@ -14,6 +14,7 @@ from itertools import count
 from connectors.kit.buckets import NONE, OWN, Buckets
 from connectors.kit.contract import Account, Budget
 from connectors.kit.costs import Costs
+from connectors.kit.skew import ClockSkew
 from schemas import identity
 from schemas.entities import Lane
 from streams.core.breaker import Breaker
@@ -59,6 +60,7 @@ class Line:
         self.breaker = Breaker()
         self.breakers: dict[str, Breaker] = {}
         self.costs = Costs()
+        self.skew = ClockSkew()
         self.reads = ReadGate()
         self.running = 0
         self._elsewhere = 0  # of them at the account's fallback

@@ -119,6 +119,8 @@ class Courier:
         for name, line in self._lines.items():
             recorder.pending(name, len(line.schedule) + line.running)
             recorder.bucket(name, line.pacer.snapshot(), line.blocked(now))
+            if (offset := line.skew.offset) is not None:
+                recorder.clock(name, offset, line.account.clock_offset)
         if now >= self._next_note:
             self._next_note = now + NOTE_INTERVAL
             self._note(shard)

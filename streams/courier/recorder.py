@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from connectors.kit.skew import Offset
+
 
 class Recorder(Protocol):
     """All methods are cheap and never raise. `account` is `tenant|account`."""
@@ -41,6 +43,10 @@ class Recorder(Protocol):
 
     def bulk_waits(self, account: str, records: int) -> None:
         """Bulk work of an account waits until so many records of live work are read; 0: it goes on."""
+        ...
+
+    def clock(self, account: str, offset: Offset, configured: float) -> None:
+        """How far an account's clock is ahead of ours, and how far its configuration says it is (seconds)."""
         ...
 
     def malformed(self, account: str, headers: int) -> None:
@@ -93,6 +99,9 @@ class Silent:
         return
 
     def bulk_waits(self, account: str, records: int) -> None:
+        return
+
+    def clock(self, account: str, offset: Offset, configured: float) -> None:
         return
 
     def malformed(self, account: str, headers: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import structlog
+
 from connectors import catalog
 from connectors.kit.clock import SystemClock
 from connectors.kit.http import HttpSender
@@ -16,6 +18,7 @@ from connectors.kit.metrics import (
     COURIER_BULK_WAITS_FOR,
     COURIER_CALL_SECONDS,
     COURIER_CALLS,
+    COURIER_CLOCK_ERROR,
     COURIER_COST,
     COURIER_HEALED,
     COURIER_HOLES,
@@ -28,6 +31,7 @@ from connectors.kit.metrics import (
     PIPELINE_DEAD_LETTERS,
     Metrics,
 )
+from connectors.kit.skew import Offset
 from connectors.kit.snapshots import buckets, used_share
 from schemas import topics
 from schemas.registry import open_codec
@@ -43,7 +47,9 @@ from streams.runtime.settings import Settings
 from streams.runtime.xref import XrefReplica
 from streams.worker.exits import die
 
+CLOCK_TOLERANCE = 1.0  # seconds an account's clock may be off before it is worth a word
 FINISHED = frozenset({"applied", "no_op", "filtered", "parked", "dead", "rerouted"})
+log = structlog.get_logger(__name__)
 
 
 class Metered:
@@ -52,6 +58,7 @@ class Metered:
     def __init__(self, metrics: Metrics, platform: str) -> None:
         self._metrics = metrics
         self._platform = platform
+        self._wrong_clocks: frozenset[str] = frozenset()
 
     def call(self, account: str, operation: str, outcome: str, seconds: float) -> None:
         self._metrics.counter(COURIER_CALLS, self._platform, account, outcome).inc()
@@ -86,6 +93,20 @@ class Metered:
 
     def bulk_waits(self, account: str, records: int) -> None:
         self._metrics.gauge(COURIER_BULK_WAITS_FOR, self._platform, account).set(records)
+
+    def clock(self, account: str, offset: Offset, configured: float) -> None:
+        off = offset.seconds - configured
+        self._metrics.gauge(COURIER_CLOCK_ERROR, self._platform, account).set(off)
+        wrong = abs(off) > CLOCK_TOLERANCE + offset.error
+        if wrong and account not in self._wrong_clocks:
+            log.warning(
+                "an account's clock is not as its configuration says; what accounts said is compared by it. Set "
+                "clock_offset in sluice.yaml, or have the clock there set",
+                account=account,
+                ahead_seconds=round(offset.seconds, 1),
+                clock_offset=configured,
+            )
+        self._wrong_clocks = self._wrong_clocks | {account} if wrong else self._wrong_clocks - {account}
 
     def malformed(self, account: str, headers: int) -> None:
         self._metrics.counter(COURIER_MALFORMED, self._platform, account).inc(headers)
