@@ -235,10 +235,9 @@ async def test_a_change_in_doubt_that_never_arrived_is_carried_out_once_at_the_r
     assert handover.ledger() == {"received": 2, "applied": 2}
 
 
-async def test_the_refusal_stands_in_the_record_of_calls_with_the_warehouses_words(handover: Handover) -> None:
+async def test_the_refusal_is_on_record_as_a_conflict(handover: Handover) -> None:
     handover.shop.between.append(handover.shop.happens("pack"))
     await handover.hand_over(2, number="#2")
     (refused,) = [call for call in handover.calls() if call["status"] == 412]
-    print(refused)
     assert refused["operation"] == "amend_order"
-    assert refused["error"] == "order_changed"
+    assert refused["outcome"] == "conflict"
