@@ -11,8 +11,8 @@
         @pytest.fixture
         async def live(self) -> AsyncIterator[LiveCommand]: ...
 
-Polls, tokens and subscriptions have theirs in `testing_reads`. `replay` and `drive` run a flow by hand and over the
-wire.
+Polls, tokens and subscriptions have theirs in `testing_reads`, writes meant for one revision of a record in
+`testing_conditions`. `replay` and `drive` run a flow by hand and over the wire.
 """
 
 from __future__ import annotations

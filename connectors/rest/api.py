@@ -13,7 +13,8 @@ from connectors.kit import quota
 from connectors.kit.contract import Account, Budget, Feedback, Json, Request, Response
 from connectors.kit.errors import Invalid, Misconfigured, OutcomeUnknown, Retry, SluiceError
 from connectors.kit.outcomes import Meaning
-from connectors.rest.outcomes import Outcomes
+from connectors.rest.conditions import strong
+from connectors.rest.outcomes import Outcomes, Path, lookup
 
 JSON = "application/json"
 
@@ -45,7 +46,8 @@ class Credential:
 class Api:
     """What a vendor's requests and replies have in common. `budget`: what it grants an account unless the account's
     settings say otherwise; `base`: path in front of all others, e.g. /v1; `idempotency_header`: where a write carries
-    the name of its operation, empty when the vendor knows none."""
+    the name of its operation, empty when the vendor knows none; `etag_field`: where a record names its own revision,
+    empty when only the header of a single read does."""
 
     vendor: str
     credential: Credential
@@ -53,6 +55,7 @@ class Api:
     base: str = ""
     outcomes: Outcomes = field(default_factory=Outcomes)
     idempotency_header: str = "idempotency-key"
+    etag_field: Path = ()
 
     # ------------------------------------------------------------------------------------------- requests
 
@@ -63,11 +66,22 @@ class Api:
         return self._request(account, "GET", path, operation, ids, query=query)
 
     def send(
-        self, account: Account, method: str, path: str, operation: str, body: Json, op_id: str, **ids: str
+        self,
+        account: Account,
+        method: str,
+        path: str,
+        operation: str,
+        body: Json,
+        op_id: str,
+        *,
+        if_match: str = "",
+        **ids: str,
     ) -> Request:
-        """A write of a JSON body under the name of its operation. Raises Misconfigured."""
+        """A write of a JSON body under the name of its operation. `if_match`: the ETag of the revision it is meant for,
+        any other being refused with 412, which is a Conflict; empty for whatever is there. Raises Misconfigured."""
         key = {self.idempotency_header: op_id} if self.idempotency_header else {}
-        content = {"content-type": JSON, **key, "x-request-id": op_id}
+        condition = {"if-match": if_match} if if_match else {}
+        content = {"content-type": JSON, **key, **condition, "x-request-id": op_id}
         request = self._request(account, method, path, operation, ids, headers=content, body=orjson.dumps(body))
         return replace(request, writes=True, key=op_id if key else "")
 
@@ -114,6 +128,14 @@ class Api:
         if self.outcomes.rule(response).meaning is Meaning.GONE:
             return None
         return self.content(request, response)
+
+    def etag(self, record: Json, response: Response | None = None) -> str:
+        """The revision of a record for `send`; empty when the vendor names none that it would compare.
+
+        `response`: the reply to a read of this record alone; the header of a list is the list's.
+        """
+        named = strong(lookup(record, self.etag_field)) if self.etag_field else ""
+        return named or (strong(response.headers.get("etag")) if response is not None else "")
 
     def feedback(self, response: Response) -> Feedback:
         """What the reply says of the rate."""

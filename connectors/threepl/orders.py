@@ -2,7 +2,8 @@
 
 The reference is the order's golden id. What we sent stands in the order's `metadata`: the operation and the version of
 our record. Every write looks for the reference first, so an operation that is repeated after the vendor has forgotten
-its key, or that comes behind a newer one, finds what it would have done and sends nothing.
+its key, or that comes behind a newer one, finds what it would have done and sends nothing. A change names the revision
+it was decided on, so what happens to the order between our look and our write is seen before it is written over.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def write(account: Account, write: Write) -> WriteFlow:
     """Create, amend or cancel, as the record and what the warehouse holds demand.
 
     Raises Invalid for an order that cannot be handed over and for one that the warehouse will not change any more,
-    Skip for one with nothing to ship, and as Api.content does.
+    Skip for one with nothing to ship, Conflict for one that was changed since we looked, and as Api.content does.
     """
     if _withdraws(write):
         return _cancel(account, write)
@@ -80,7 +81,7 @@ def _hand_over(account: Account, write: Write, wanted: Order) -> WriteFlow:
             hint="settle it with the warehouse; nothing was sent",
         )
     else:
-        request = API.send(account, "PUT", "/orders/{id}", "amend_order", wanted, write.op_id, id=held["id"])
+        request = _change(account, write, held, "PUT", "", "amend_order", wanted)
     yield from _carry_out(request)
     return Written()
 
@@ -90,9 +91,16 @@ def _cancel(account: Account, write: Write) -> WriteFlow:
     if held is None or _is_settled(held, write):
         return Written(no_op=True)
     content = {"metadata": _metadata(write)}
-    request = API.send(account, "POST", "/orders/{id}/cancel", "cancel_order", content, write.op_id, id=held["id"])
-    yield from _carry_out(request)
+    yield from _carry_out(_change(account, write, held, "POST", "/cancel", "cancel_order", content))
     return Written()
+
+
+def _change(
+    account: Account, write: Write, held: Order, method: str, action: str, operation: str, content: Order
+) -> Request:
+    """A write to the order that was found, at the revision that was found."""
+    path, revision = "/orders/{id}" + action, API.etag(held)
+    return API.send(account, method, path, operation, content, write.op_id, if_match=revision, id=held["id"])
 
 
 def _carry_out(request: Request) -> Generator[Request, Response, None]:

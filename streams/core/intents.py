@@ -47,8 +47,9 @@ def close(intent: Intent) -> Intent:
 
 def as_first_sent(flow: Flow, frozen: Sequence[Frozen]) -> Flow:
     """The same flow, whose writing requests are sent as they were the first time; headers are those of today, because
-    credentials change. A request to another address is not the same any more: the flow looked, and now does something
-    else (an order that it would have created is there, and is changed)."""
+    credentials change and a condition (`If-Match`) names what the flow found just now. A request to another address is
+    not the same any more: the flow looked, and now does something else (an order that it would have created is there,
+    and is changed)."""
     nth = 0
     try:
         request = next(flow)

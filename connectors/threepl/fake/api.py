@@ -1,4 +1,4 @@
-"""The warehouse's API without the wire: token, route, idempotency, lists, writes."""
+"""The warehouse's API without the wire: token, route, idempotency, conditions, lists, writes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 
 from connectors.kit.clock import Clock
-from connectors.threepl.fake import render, writes
+from connectors.threepl.fake import conditions, render, writes
 from connectors.threepl.fake.errors import ApiError
 from connectors.threepl.fake.keys import Keys
 from connectors.threepl.fake.lists import Cursors, page
+from connectors.threepl.fake.records import Order
 from connectors.threepl.fake.store import Shop
 
 
@@ -39,16 +40,18 @@ class Call:
 
     @property
     def content(self) -> bytes:
-        """What two requests with one key must have in common."""
+        """What two requests with one key must have in common; a condition is not part of it."""
         return f"{self.method} {self.path}\n".encode() + self.body
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One reply. `wrote`: something was carried out that a lost reply would hide; `replayed`: an earlier reply."""
+    """One reply. `etag`: of the one record it shows; `wrote`: something was carried out that a lost reply would hide;
+    `replayed`: an earlier reply."""
 
     status: int
     body: bytes
+    etag: str = ""
     wrote: bool = False
     replayed: bool = False
 
@@ -87,16 +90,16 @@ class Api:
             status, content = handler(self, call, remote_id)
         except ApiError as error:
             return refusal(error)
-        answer = Answer(status, orjson.dumps(content), wrote=call.is_write)
+        answer = Answer(status, orjson.dumps(content), content.get("etag", ""), wrote=call.is_write)
         if call.is_write and call.key:
-            self.keys.keep(call.key, call.content, answer.status, answer.body)
+            self.keys.keep(call.key, call.content, answer.status, answer.body, answer.etag)
         return self._recorded(call, answer)
 
     def _authenticate(self, call: Call) -> None:
         if call.headers.get("authorization") != f"Bearer {self._shop.options.api_token}":
             raise ApiError(401, "unauthorized", "The access token is missing or not valid")
 
-    def _first_reply(self, call: Call) -> tuple[int, bytes] | None:
+    def _first_reply(self, call: Call) -> tuple[int, bytes, str] | None:
         try:
             return self.keys.first_reply(call.key, call.content)
         except ValueError as error:
@@ -118,17 +121,16 @@ class Api:
 
     def amend(self, call: Call, remote_id: str) -> tuple[int, Any]:
         """PUT /orders/{id}."""
-        return 200, render.order(
-            writes.amend(self._shop, self._known(self._shop.orders, remote_id), call.body, call.key)
-        )
+        return 200, render.order(writes.amend(self._shop, self._met(call, remote_id), call.body, call.key))
 
     def cancel(self, call: Call, remote_id: str) -> tuple[int, Any]:
         """POST /orders/{id}/cancel."""
-        order = self._known(self._shop.orders, remote_id)
-        return 200, render.order(writes.cancel(self._shop, order, call.body, call.key))
+        return 200, render.order(writes.cancel(self._shop, self._met(call, remote_id), call.body, call.key))
 
-    def find(self, call: Call, _: str) -> tuple[int, Any]:
-        """GET /orders?reference=."""
+    def orders(self, call: Call, remote_id: str) -> tuple[int, Any]:
+        """GET /orders?reference= and /orders/{id}."""
+        if remote_id:
+            return 200, render.order(self._known(self._shop.orders, remote_id))
         reference = call.query.get("reference", "")
         if not reference:
             raise ApiError(422, "reference_missing", "reference is required")
@@ -150,6 +152,13 @@ class Api:
         rows: Sequence[Any] = sorted(table.values(), key=lambda one: one.updated_at)
         return 200, page(self._shop.options, self._cursors, rows, call.query, show)
 
+    def _met(self, call: Call, remote_id: str) -> Order:
+        """The order of a change, at the revision that the change is meant for."""
+        one: Order = self._known(self._shop.orders, remote_id)
+        if not conditions.holds(call.headers.get("if-match"), one.etag):
+            raise ApiError(412, "order_changed", f"Order {one.id} is at revision {one.etag}: read it again")
+        return one
+
     def _known(self, table: Mapping[str, Any], remote_id: str) -> Any:
         if remote_id not in table:
             raise ApiError(404, "not_found", f"There is no {remote_id}")
@@ -157,7 +166,7 @@ class Api:
 
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], _Handler], ...] = (
-    ("GET", re.compile(r"orders()"), Api.find),
+    ("GET", re.compile(r"orders(?:/([^/]+))?"), Api.orders),
     ("POST", re.compile(r"orders()"), Api.create),
     ("PUT", re.compile(r"orders/([^/]+)"), Api.amend),
     ("POST", re.compile(r"orders/([^/]+)/cancel"), Api.cancel),

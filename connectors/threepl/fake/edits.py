@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.kit.fakeshop import BadEdit, Edits, Values, carry_out
+from connectors.threepl.fake import render
 from connectors.threepl.fake.store import ADMIN, Shop
 
 __all__ = ["BadEdit", "edit"]
@@ -45,6 +46,15 @@ def _create_order(shop: Shop, values: Values) -> Values:
     return {"order_id": shop.create_order({"reference": values["reference"], "lines": lines}, actor=ADMIN).id}
 
 
+def _amend_order(shop: Shop, values: Values) -> None:
+    """So many units of some SKUs, by hand, while nobody picks them."""
+    one = shop.order(values["order"])
+    if one.status != "received":
+        raise BadEdit(f"order {one.id} is {one.status}")
+    lines = [{**line, "quantity": values["units"].get(line["sku"], line["quantity"])} for line in render.lines(one)]
+    shop.amend_order(one, {"lines": lines}, actor=ADMIN)
+
+
 def _cancel_order(shop: Shop, values: Values) -> None:
     shop.cancel_order(shop.order(values["order"]), {}, actor=ADMIN)
 
@@ -56,5 +66,6 @@ _EDITS: Edits[Shop] = {
     "cancel_shipment": _cancel_shipment,
     "set_stock": _set_stock,
     "create_order": _create_order,
+    "amend_order": _amend_order,
     "cancel_order": _cancel_order,
 }

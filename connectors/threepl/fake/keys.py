@@ -15,6 +15,7 @@ class _Kept:
     request: bytes
     status: int
     body: bytes
+    etag: str
     until: float
 
 
@@ -26,19 +27,19 @@ class Keys:
         self._kept: dict[str, _Kept] = {}
         self._running: set[str] = set()
 
-    def first_reply(self, key: str, request: bytes) -> tuple[int, bytes] | None:
-        """Status and body as they were answered; None for a key that is not known. Raises ValueError when the key was
-        used for another request."""
+    def first_reply(self, key: str, request: bytes) -> tuple[int, bytes, str] | None:
+        """Status, body and ETag as they were answered; None for a key that is not known. Raises ValueError when the key
+        was used for another request."""
         kept = self._kept.get(key)
         if kept is None or kept.until <= self._clock.monotonic():
             return None
         if kept.request != request:
             raise ValueError(f"key {key!r} was used for another request")
-        return kept.status, kept.body
+        return kept.status, kept.body, kept.etag
 
-    def keep(self, key: str, request: bytes, status: int, body: bytes) -> None:
-        """Remember a reply."""
-        self._kept[key] = _Kept(request, status, body, self._clock.monotonic() + self._options.key_retention)
+    def keep(self, key: str, request: bytes, status: int, body: bytes, etag: str) -> None:
+        """Remember a reply. A refusal did nothing and is not remembered: the same request may be good later."""
+        self._kept[key] = _Kept(request, status, body, etag, self._clock.monotonic() + self._options.key_retention)
 
     @contextmanager
     def running(self, key: str) -> Iterator[bool]:

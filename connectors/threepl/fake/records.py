@@ -19,7 +19,8 @@ class Line:
 
 @dataclass
 class Order:
-    """An order; `reference`, `number` and `metadata` are its sender's own. Times are microseconds UTC."""
+    """An order; `reference`, `number` and `metadata` are its sender's own. `version` counts its changes, whoever made
+    them. Times are microseconds UTC."""
 
     id: str
     reference: str
@@ -30,6 +31,11 @@ class Order:
     created_at: int
     status: str = "received"  # received, picking, shipped, cancelled
     version: int = 1
+
+    @property
+    def etag(self) -> str:
+        """Its revision, as a strong entity tag."""
+        return f'"{self.version}"'
 
 
 @dataclass

@@ -16,11 +16,17 @@ def order(one: Order) -> dict[str, Any]:
         "number": one.number,
         "status": one.status,
         "warehouse": one.warehouse,
-        "lines": [_line(line) for line in one.lines],
+        "lines": lines(one),
         "metadata": one.metadata,
         "version": one.version,
+        "etag": one.etag,
         "created_at": iso(one.created_at),
     }
+
+
+def lines(one: Order | Shipment) -> list[dict[str, Any]]:
+    """Its lines."""
+    return [_line(line) for line in one.lines]
 
 
 def shipment(one: Shipment) -> dict[str, Any]:
@@ -30,7 +36,7 @@ def shipment(one: Shipment) -> dict[str, Any]:
         "order_id": one.order.id,
         "order_reference": one.order.reference,
         "status": one.status,
-        "lines": [_line(line) for line in one.lines],
+        "lines": lines(one),
         "carrier": one.carrier or None,
         "tracking": one.tracking,
         "shipped_at": None if one.shipped_at is None else iso(one.shipped_at),

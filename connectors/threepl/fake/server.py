@@ -127,6 +127,8 @@ class FakeThreePl:
 
     def _reply(self, answer: Answer, wait: float = 0.0) -> web.Response:
         headers = {"Retry-After": str(math.ceil(wait))} if wait else {}
+        if answer.etag:
+            headers["ETag"] = answer.etag
         if self.options.rate > 0 and not self.options.hide_limit:
             level = self.limit.level
             headers["X-RateLimit-Limit"] = str(int(self.options.burst))

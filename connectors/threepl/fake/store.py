@@ -69,13 +69,13 @@ class Shop:
         self._note(actor, "order", one.id, _text(one.lines), key=key, reference=one.reference)
         return one
 
-    def amend_order(self, one: Order, order: Mapping[str, Any], key: str) -> Order:
+    def amend_order(self, one: Order, order: Mapping[str, Any], key: str = "", actor: str = API) -> Order:
         """Other lines, number and metadata."""
         self._reserve(one.lines, -1)
         one.lines, one.number = _lines(order["lines"]), order.get("number", one.number)
         self._reserve(one.lines, 1)
         self._told(one, order)
-        self._note(API, "amendment", one.id, _text(one.lines), key=key, reference=one.reference)
+        self._note(actor, "amendment", one.id, _text(one.lines), key=key, reference=one.reference)
         return one
 
     def cancel_order(self, one: Order, order: Mapping[str, Any], key: str = "", actor: str = API) -> Order:
@@ -111,7 +111,7 @@ class Shop:
         order = self.order(name)
         if order.status not in ("received", "picking"):
             raise BadEdit(f"order {order.id} is {order.status}")
-        order.status = "picking"
+        order.status, order.version = "picking", order.version + 1
         packed = [
             Line(line.sku, line.quantity if units is None else units[line.sku], line.line_id)
             for line in order.lines
@@ -153,7 +153,7 @@ class Shop:
         number = f"JJD{one.id.removeprefix('SHP-'):0>10}"
         one.carrier, one.shipped_at = carrier, self._clock.now()
         one.tracking = [{"number": number, "url": f"https://track.example/{number}"}]
-        one.order.status = "shipped"
+        one.order.status, one.order.version = "shipped", one.order.version + 1
         for line in one.lines:
             held = self._stock(line.sku)
             held.on_hand, held.reserved = held.on_hand - line.quantity, held.reserved - line.quantity

@@ -154,6 +154,25 @@ def test_an_order_that_its_shop_took_back_is_cancelled(write: Write) -> None:
         assert (written.no_op, len(asked)) == (True, 1)
 
 
+@pytest.mark.parametrize("status", ["OPEN", "CANCELLED"])
+def test_a_change_is_meant_for_the_revision_that_was_found_and_a_new_order_for_none(status: str) -> None:
+    write = order(version=2, op_id="op-2", status=status)
+    _, (_, change) = run(write, listed(held(1, etag='"7"')), stored())
+    assert change.headers["if-match"] == '"7"'
+    _, (_, blind) = run(write, listed(held(1)), stored())
+    assert "if-match" not in blind.headers
+    _, (_, create) = run(order(), listed(), stored())
+    assert "if-match" not in create.headers
+
+
+@pytest.mark.parametrize("status", ["OPEN", "CANCELLED"])
+def test_an_order_that_changed_since_the_look_is_looked_at_again(status: str) -> None:
+    changed = response(412, b'{"error": {"code": "order_changed", "message": "read it again"}}')
+    write = order(version=2, op_id="op-2", status=status)
+    error = refusal(lambda: run(write, listed(held(1, etag='"7"')), changed))
+    assert (type(error), error.reason) == (errors.Conflict, "order_changed")
+
+
 @given(
     st.sampled_from(["received", "picking", "shipped", "cancelled"]),
     st.integers(0, 4),
