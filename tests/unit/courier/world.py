@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.kit.clock import ManualClock
 from connectors.kit.contract import Account, CanonicalMapping, Platform
+from connectors.kit.skew import Offset
 from schemas import identity, topics
 from schemas.codec import Codec, Record
 from schemas.entities import EntityType, Lane
@@ -104,11 +105,15 @@ class Noted(Silent):
         self.holes: list[tuple[str, str]] = []
         self.topics: list[str] = []
         self.bulk: list[int] = []
+        self.clocks: list[tuple[Offset, float]] = []
         self.waiting = 0
         self.malformed_headers = 0
 
     def malformed(self, account: str, headers: int) -> None:
         self.malformed_headers += headers
+
+    def clock(self, account: str, offset: Offset, configured: float) -> None:
+        self.clocks.append((offset, configured))
 
     def bulk_waits(self, account: str, records: int) -> None:
         self.bulk.append(records)
