@@ -24,6 +24,7 @@ async def test_the_dates_of_replies_tell_how_far_an_accounts_clock_is_ahead() ->
     world.shop.script.append(ahead)
     world.push(task("A", 1))
     await world.advance(3)
+    assert world.courier is not None
     world.courier.tick(world.shard)
     (offset, configured) = world.noted.clocks[-1]
     assert abs(offset.seconds - 90.0) <= offset.error <= 1.0
