@@ -17,8 +17,7 @@ _LAST_TIME = (253_402_300_799_999_999).to_bytes(8, "big")  # the end of the year
 
 def fact_of(record: Incoming) -> bytes:
     """The packed header, checked for its shape only. Raises InvalidHeader."""
-    found = record.headers
-    fact = found[0][1] if found and found[0][0] == headers.NAME else headers.find(found)
+    fact = headers.find(record.headers)
     if len(fact) < headers.FIXED_SIZE or fact[69] != headers.FORMAT:
         Header.unpack(fact)
         raise InvalidHeader("not a header of a known format")

@@ -39,6 +39,7 @@ _AS_IT_CAME, _LAYERED = bytes((FORMAT, 0)), bytes((FORMAT, 1))
 # one layer, of the whole record; see streams.core.layers
 _layer = struct.Struct(">21s8s8sBQI").pack
 _CHANNELS = len(Channel)
+_NO_HEADER = ("", b"")
 _NONE, _ARRIVAL = OrderingMode.NONE, OrderingMode.ARRIVAL
 Tally = dict[str, int]
 
@@ -121,8 +122,8 @@ def forwards(  # noqa: C901 -- see above
     won = unchanged = 0
     for record in records:
         found, key = record.headers, record.key
-        fact = found[0][1] if found and found[0][0] == NAME else b""
-        kind = simple.get(fact[69:73])
+        name, fact = found[0] if found else _NO_HEADER
+        kind = simple.get(fact[69:73]) if name == NAME and fact is not None else None
         # Times before the year 8820: first byte below 3. Anything stranger is looked at the long way.
         if kind is None or fact[61] > 2 or fact[45] > 2 or fact[24] > LAST_RANK or key is None:
             one(shard, topic, record, arrival, again=False)
@@ -133,7 +134,6 @@ def forwards(  # noqa: C901 -- see above
         if row is None:
             row = get(row_key)
         kept, mode, latest, cut = kind
-        value = record.value
         if row is None and is_plain(key):
             golden, held, released = 0, b"", NOTHING
         elif row is None or len(row) != SINGLE_SIZE:
@@ -150,6 +150,7 @@ def forwards(  # noqa: C901 -- see above
                 else:  # what it says may be what nothing newer did
                     one(shard, topic, record, arrival, again=False)
                 continue
+        value = record.value
         if cut is None:
             form, said, same = _AS_IT_CAME, content, content == held
             latest[key] = value

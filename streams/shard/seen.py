@@ -18,7 +18,7 @@ from pathlib import Path
 from streams.shard.idfiles import ID_SIZE, IdFile, IdSet, PackedIds, write
 
 DAY_MS = 86_400_000
-IN_MEMORY = 131_072  # ids of a shard after which they go to a file
+IN_MEMORY = 262_144  # ids of a shard after which they go to a file
 MERGED = 4  # files of one size that become one
 MAX_IDS = 32_000_000  # of a shard, at 16 bytes of disk each
 

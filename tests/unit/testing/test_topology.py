@@ -6,7 +6,7 @@ import doctest
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -16,10 +16,11 @@ from schemas import topics
 from schemas.agreement import agreement
 from schemas.codec import Unencodable
 from schemas.entities import Channel, EntityType, Rank
-from schemas.headers import Header
+from schemas.headers import NAME, Header
 from streams.core.policy import Flow, Policy, PolicyKind, Rules
 from streams.resolver.routes import Member
 from streams.runtime.config import Config
+from streams.shard.api import Headers
 from streams.testing import plain, topology
 from streams.testing.topology import TopologyTestDriver
 from tests.unit.prestashop.support import account as presta_account
@@ -190,6 +191,14 @@ def test_bulk_is_an_input_of_its_own() -> None:
 def test_a_record_that_nobody_can_read_is_a_dead_letter() -> None:
     one = driver()
     one.pipe(topics.INBOUND, b"acme|price|A", b"\x00", [])
+    one.commit()
+    assert [letter["reason"] for letter in one.dead_letters()] == ["invalid_header"]
+
+
+def test_a_header_without_a_value_is_a_dead_letter_and_no_end_of_the_process() -> None:
+    one = driver()
+    nothing = cast("Headers", [(NAME, None)])
+    one.pipe(topics.INBOUND, b"acme|price|A", b"", nothing)
     one.commit()
     assert [letter["reason"] for letter in one.dead_letters()] == ["invalid_header"]
 
