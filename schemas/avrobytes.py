@@ -48,6 +48,15 @@ def _any(value: int, rest: int) -> bytes:
     return bytes(out)
 
 
+def zigzag(data: bytes, at: int) -> tuple[int, int]:
+    """A variable-length integer as it stands, zig-zagged, and where it ends. Raises IndexError where it does not."""
+    rest = shift = 0
+    while data[at] > 127:
+        rest |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    return rest | data[at] << shift, at + 1
+
+
 def blob(data: bytes) -> bytes:
     """A `bytes` value."""
     return long(len(data)) + data

@@ -9,11 +9,12 @@ Source: Avro 1.12, binary encoding.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from typing import Any, NoReturn
 
-from schemas.avrobytes import END
+from schemas.avrobytes import END, zigzag
 from schemas.codec import FRAME_SIZE, Codec, Schema, Undecodable, load
 
 Fields = tuple[bytes, ...]
@@ -23,11 +24,9 @@ class Cutter:
     """Cuts and joins records of one local schema. The first one asks the schema registry."""
 
     def __init__(self, codec: Codec, name: str) -> None:
-        schema = load(name)
         self._codec = codec
         self._name = name
-        self._names = [field["name"] for field in schema["fields"]]
-        self._slices, self._maps = compiled(schema)
+        self._names, self._slices, self._maps = _of_schema(name)
 
     def cut(self, value: bytes) -> Fields:
         """The encoded fields in the order of the local schema; equal where they say the same. Raises CodecError."""
@@ -56,6 +55,13 @@ def _sorted(node: Any) -> Any:
     if isinstance(node, dict):
         return {name: _sorted(node[name]) for name in sorted(node)}
     return [_sorted(item) for item in node] if isinstance(node, list) else node
+
+
+@cache
+def _of_schema(name: str) -> tuple[Sequence[str], Callable[[bytes], Fields], Sequence[int]]:
+    """Field names, and what `compiled` makes of a local schema: once for all shards."""
+    schema = load(name)
+    return [field["name"] for field in schema["fields"]], *compiled(schema)
 
 
 def compiled(schema: Schema) -> tuple[Callable[[bytes], Fields], list[int]]:
@@ -150,25 +156,15 @@ def _no(what: str) -> NoReturn:
 
 def _far(data: bytes, at: int) -> int:
     """The size of a text with its length, which is not one byte."""
-    length, end = _number(data, at + 1, data[at])
+    length, end = zigzag(data, at)
     if length & 1:
         raise ValueError("a length below 0")
     return end - at + (length >> 1)
 
 
-def _number(data: bytes, at: int, first: int) -> tuple[int, int]:
-    """A zig-zagged number of which the first byte was read, and where it ends."""
-    rest, shift = first & 0x7F, 7
-    while first > 127:
-        first, at = data[at], at + 1
-        rest |= (first & 0x7F) << shift
-        shift += 7
-    return rest, at
-
-
 def _block(data: bytes, at: int) -> tuple[int, int]:
     """How many items a block has, and where they begin. A count below 0 is followed by the size in bytes."""
-    rest, at = _number(data, at + 1, data[at])
+    rest, at = zigzag(data, at)
     if not rest & 1:
         return rest >> 1, at
     while data[at] > 127:

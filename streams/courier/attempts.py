@@ -76,7 +76,8 @@ class Attempts:
         self._table.flush()
 
     def expire(self, line: Line) -> None:
-        """Give up what has expired while it waited, for a breaker that is open or anything else. An atom of its own."""
+        """Give up what has expired while it waited, for a breaker that is open or anything else. Part of the
+        caller's atom."""
         for row in self._turns.expired(line):
             task = self._table.begin(line.reference, row)
             if task is None:
@@ -85,7 +86,6 @@ class Attempts:
             after = self._bury(line, row, task, decision.reason, decision.detail)
             self._turns.settled(line, row, task, after)
             self._report(line, task, decision)
-        self._table.flush()
 
     async def _attempt(
         self, line: Line, pieces: list[Piece], trip: Trip, *, in_doubt: bool

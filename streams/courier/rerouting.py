@@ -92,7 +92,7 @@ class Rerouting:
         wanted = task.wanted
         self._shard.rows.put(rows.key(rows.ROUTE, line.reference, wanted.subject), rows.pack_route(to))
         self._emit(wanted, to)
-        self._table.hand_over(line.reference, row, reference(wanted.tenant, to.account))
+        self._table.hand_over(line.reference, row, task, reference(wanted.tenant, to.account))
         self._waiting.get(line.reference, {}).pop(row, None)
         line.withdraw(row)
         self._turns.settled(line, row, task, None)

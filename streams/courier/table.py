@@ -162,9 +162,8 @@ class Table:
         self._count(task.wanted, "applied" if verdict is Verdict.DONE else "dead")
         return self._end(account, row, task, after)
 
-    def hand_over(self, account: str, row: str, to: str) -> None:
+    def hand_over(self, account: str, row: str, task: Task, to: str) -> None:
         """A command that waits becomes the work of the account `to`, which is about to receive it."""
-        task = rows.unpack_task(self._rows.get(rows.key(rows.TASK, account, row)) or b"")
         self._count(task.wanted, "rerouted")
         self._ledger.count(Book.TASKS, to, day_of(task.wanted.wanted_at), routed=1)
         self._turns.drop((account, task.wanted.subject), row)

@@ -34,11 +34,6 @@ def key_of(record: Incoming) -> bytes:
     return key
 
 
-def is_tie(fact: bytes, row: bytes) -> bool:
-    """Whether the only account of a row says something else with a version that differs in nothing but its content."""
-    return fact[16:37] == row[34:55] and fact[37:45] != row[55:63]
-
-
 def is_plain(key: bytes) -> bool:
     """Whether a key has the shape of a golden key."""
     return key.count(b"|") == 2 and key.isascii()

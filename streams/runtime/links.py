@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.avrobytes import END, long, text
+from schemas.avrobytes import END, long, text, zigzag
 from schemas.codec import FRAME_SIZE
 from streams.runtime.raw import micros
 
@@ -105,12 +105,8 @@ def _long(data: bytes, at: int) -> tuple[int, int]:
     rest = data[at]
     if rest < 128:
         return (rest >> 1) ^ -(rest & 1), at + 1
-    rest = shift = 0
-    while data[at] > 127:
-        rest |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-    rest |= data[at] << shift
-    return (rest >> 1) ^ -(rest & 1), at + 1
+    rest, at = zigzag(data, at)
+    return (rest >> 1) ^ -(rest & 1), at
 
 
 def _time(data: bytes, at: int) -> tuple[int, int]:
