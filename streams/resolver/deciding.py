@@ -17,18 +17,18 @@ from schemas.topics import Profile
 from streams.core import layers as parts
 from streams.core.entity import EMPTY, NOTHING, Entity
 from streams.core.layers import ALL, Layer, Layers
-from streams.core.ledger import Book, LedgerBuffer, day_of
+from streams.core.ledger import LedgerBuffer
 from streams.core.massdelete import Window, admit
-from streams.core.policy import OnDelete, OnDrift
-from streams.core.resolve import GONE, Observation, Outcome, Resolution, does_not_stick, resolve, to_delete, to_push
+from streams.core.resolve import Observation, Outcome, Resolution, does_not_stick, resolve
 from streams.core.stock import NEVER, Guard
-from streams.resolver import graves, guarding, moving
+from streams.resolver import graves, guarding
 from streams.resolver.fetches import TIE, fetch
 from streams.resolver.merging import GroupWinner, Merged, Merger, Merging, fields_said
-from streams.resolver.outputs import Times, push
 from streams.resolver.refold import Refolded, Refolder
-from streams.resolver.routes import Route, Routes
+from streams.resolver.routes import Routes
+from streams.resolver.routing import Routing, value_key
 from streams.resolver.telling import Decisions, Source
+from streams.resolver.unfit import Unfit
 from streams.shard.api import Incoming, Shard
 
 _U64 = struct.Struct(">Q")
@@ -36,14 +36,6 @@ _LEVEL, _RESERVED = guarding.LEVEL.code, guarding.RESERVED.code
 _OPS = {int(op): op for op in Op}
 _SAMPLED = 15  # of 256 first bytes of event ids: how many decisions are told in which nothing differed
 Values = Mapping[int, dict[bytes, bytes | None]]
-
-
-class Unfit(Exception):
-    """An event that no rule can take; `reason` is that of its dead letter."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 class Decider:
@@ -61,7 +53,6 @@ class Decider:
         self._routes = routes
         self._codec = codec
         self._profile = profile
-        self._ledger = ledger
         self._states = states
         self._now = now
         self._decisions = Decisions(routes, codec)
@@ -71,6 +62,7 @@ class Decider:
         lags = [flow.guard.learns_within for flow in routes.rules.flows if flow.guard is not None]
         self._lag = max(lags, default=Guard().learns_within)  # the longest of the guards
         self._decoded = frozenset((_LEVEL, _RESERVED) if lags else (_RESERVED,))
+        self._routing = Routing(routes, codec, profile, ledger, self._merger, now, self._lag)
         self._limit = routes.rules.mass_delete.share(profile.shard)
 
     def decide(
@@ -125,29 +117,29 @@ class Decider:
         account, entity = fact[53:61], verdict.entity
         changed = entity.golden_version != before.golden_version
         if merged is not None:
-            shard.rows.put(_value_key(key, account), parts.pack(merged.mine))
+            shard.rows.put(value_key(key, account), parts.pack(merged.mine))
             if changed:
                 self._states[code][key] = merged.value
-            return self._route_merged(shard, code, key, merged, fact, changed=changed)
+            return self._routing.route_merged(shard, code, key, merged, fact, changed=changed)
         value = None if fact[71] == Op.DELETE else value
         if fact[16:45] == _version(entity, account):  # it is the newest that its account has said
             self.keep(shard, code, key, account, value)
         if verdict.outcome in (Outcome.WON, Outcome.UNCHANGED):
             self._states[code][key] = value
         elif verdict.promoted or changed:
-            promoted, winner = shard.rows.get(_value_key(key, entity.winner)), entity.of(entity.winner)
+            promoted, winner = shard.rows.get(value_key(key, entity.winner)), entity.of(entity.winner)
             if promoted is not None or (winner is not None and winner.op is Op.DELETE):  # else it was not kept then
                 self._states[code][key] = promoted
-        return self._route(shard, code, key, entity, fact, changed=changed)
+        return self._routing.route(shard, code, key, entity, fact, changed=changed)
 
     def keep(self, shard: Shard, code: int, key: bytes, account: bytes, value: bytes | None) -> None:
         """Keep what an account said, where another account's word may make it the winner, or flows push it."""
         if code not in self._routes.kept_types:
             return
         if value is None:
-            shard.rows.delete(_value_key(key, account))
+            shard.rows.delete(value_key(key, account))
         else:
-            shard.rows.put(_value_key(key, account), value)
+            shard.rows.put(value_key(key, account), value)
 
     def _brake(self, shard: Shard, code: int, key: bytes, fact: bytes) -> None:
         """Count a delete. Raises Unfit when its source deletes too much at once."""
@@ -184,7 +176,7 @@ class Decider:
     ) -> Merged:  # fmt: skip
         known: dict[bytes, Layers] = {}
         for c in before.contributions:
-            kept = shard.rows.get(_value_key(key, c.account))
+            kept = shard.rows.get(value_key(key, c.account))
             if kept:
                 known[c.account] = parts.unpack(kept)
         mine = before.of(said.account)
@@ -204,26 +196,6 @@ class Decider:
         except CodecError as error:
             raise Unfit("undecodable", f"{key.decode()}: {error}") from error
 
-    def _route_merged(
-        self, shard: Shard, code: int, key: bytes, merged: Merged, fact: bytes, *, changed: bool
-    ) -> tuple[Entity, list[bytes]]:
-        if code not in self._routes.routed_types:
-            return merged.verdict.entity, []
-        merging, found = self._routes.merging[code], self._routes.routes(_tenant(key), code)
-        if merged.value is None or not found:
-            return self._route_gone(shard, found, key, merged.verdict.entity, fact)
-        sets = [route for route in found if not route.is_command]
-        entity, asked = self._merger.to_push(merging, merged, {account for route in sets for account in route.to})
-        if asked and not changed:
-            entity = entity._replace(golden_version=entity.golden_version + 1)
-        for route in sets:
-            for account in asked:
-                if account in route.to:
-                    wanted = guarding.Wanted(entity.fingerprint, merged.value)
-                    self._push(shard, route, account, key, entity, wanted, fact, told=False)
-        held = moving.Winner(self._codec, merged.value)
-        return entity, asked + self._command(shard, found, key, entity, held, fact)
-
     # -- reservations
 
     def _reserve(self, shard: Shard, key: bytes, value: bytes, fact: bytes) -> None:
@@ -237,108 +209,24 @@ class Decider:
         before = Entity.unpack(row) if row else EMPTY
         owner = before.of(before.winner)
         guarding.forget_shipped(shard.rows, level, owner.corrected if owner else NEVER, self._lag)
-        after, asked = self._route(shard, _LEVEL, level, before, fact, changed=False)
+        after, asked = self._routing.route(shard, _LEVEL, level, before, fact, changed=False)
         if asked:
             shard.rows.put(b"E" + level, after.pack())
-
-    # -- flows
-
-    def _route(
-        self, shard: Shard, code: int, key: bytes, entity: Entity, fact: bytes, *, changed: bool, anew: bool = False
-    ) -> tuple[Entity, list[bytes]]:
-        """Ask the accounts of the type's flows to hold the winner, and give the commands that are due. A repair of a
-        drift is a new golden version, or the destination would take it for what it has already applied. `anew`: the
-        flows are new, so what an account holds is no drift yet."""
-        if code not in self._routes.routed_types:
-            return entity, []
-        found = self._routes.routes(_tenant(key), code)
-        if entity.fingerprint == NOTHING:
-            return self._route_gone(shard, found, key, entity, fact)
-        held = moving.Winner(self._codec, shard.rows.get(_value_key(key, entity.winner)))
-        everybody: list[bytes] = []
-        for route in found:
-            wanted = self._wanted(shard, route, key, entity, held)
-            after, asked = to_push(entity, {account: one.content for account, one in wanted.items()})
-            if not asked or not (changed or anew or route.flow.on_drift is OnDrift.REPAIR):
-                continue
-            if not changed and not everybody:
-                after = after._replace(golden_version=after.golden_version + 1)
-            entity = after
-            everybody += asked
-            for account in asked:
-                self._push(shard, route, account, key, entity, wanted[account], fact, told=True)
-        return entity, everybody + self._command(shard, found, key, entity, held, fact)
-
-    def _route_gone(
-        self, shard: Shard, found: Sequence[Route], key: bytes, entity: Entity, fact: bytes
-    ) -> tuple[Entity, list[bytes]]:
-        """Ask accounts to delete what the winner has deleted, where their flow says so."""
-        everybody: list[bytes] = []
-        for route in (one for one in found if one.flow.deletes is OnDelete.DELETE and one.takes(entity.winner)):
-            entity, asked = to_delete(entity, route.to)
-            everybody += asked
-            for account in asked:
-                self._push(shard, route, account, key, entity, guarding.Wanted(GONE, b""), fact, told=True)
-        return entity, everybody
-
-    def _wanted(
-        self, shard: Shard, route: Route, key: bytes, entity: Entity, held: moving.Winner
-    ) -> Mapping[bytes, guarding.Wanted]:
-        """What each account of a flow of sets is to hold."""
-        winner = entity.of(entity.winner)
-        if route.is_command or winner is None or not route.takes(entity.winner):
-            return {}
-        try:
-            if not held.meets(route):
-                return {}
-            return moving.wanted(shard.rows, self._codec, route, key, entity, held, winner, self._lag)
-        except CodecError as error:
-            raise Unfit("undecodable", f"{key.decode()}: {error}") from error
-
-    def _command(
-        self, shard: Shard, found: Sequence[Route], key: bytes, entity: Entity, held: moving.Winner, fact: bytes
-    ) -> list[bytes]:
-        """Give the commands that are due, each once for ever. Returns the accounts that got one."""
-        accounts: list[bytes] = []
-        for route in (one for one in found if one.is_command and one.takes(entity.winner)):
-            try:
-                members = moving.due(shard.rows, route, key, entity, held)
-            except CodecError as error:
-                raise Unfit("undecodable", f"{key.decode()}: {error}") from error
-            for member in members:
-                wanted = guarding.Wanted(entity.fingerprint, held.value or b"")
-                operation_id = moving.give(shard.rows, route, key, member)
-                self._push(shard, route, member.hash, key, entity, wanted, fact, told=False, operation_id=operation_id)
-                accounts.append(member.hash)
-        return accounts
-
-    def _push(
-        self, shard: Shard, route: Route, account: bytes, key: bytes, entity: Entity, wanted: guarding.Wanted,
-        fact: bytes, *, told: bool, operation_id: str | None = None,
-    ) -> None:  # fmt: skip
-        """`told`: the task says which contents it may overwrite. Those of merged records are not comparable."""
-        now, member = self._now(), route.to[account]
-        policy = self._routes.policies[route.flow.entity.code] if told else None
-        times = Times(now, _U64.unpack_from(fact, 61)[0], _U64.unpack_from(fact, 45)[0])
-        task = push(member, route, key, entity, wanted, times, policy, operation_id)
-        topic, partition, task_key = task.place(self._profile)
-        shard.emit(topic, partition, task_key, self._codec.encode("push_task", task.record))
-        self._ledger.count(Book.TASKS, member.label, day_of(now), routed=1)
 
     # -- other flows
 
     def move(self, shard: Shard, code: int, key: bytes, row: bytes) -> bool:
         """Move a stored entity by the flows as they are now. Returns whether anybody was asked for anything."""
         entity = Entity.unpack(row)
-        values = {c.account: shard.rows.get(_value_key(key, c.account)) for c in entity.contributions}
+        values = {c.account: shard.rows.get(value_key(key, c.account)) for c in entity.contributions}
         kept = {account: value for account, value in values.items() if value is not None}
         merged = self._refolder.refold(code, entity, kept).merged
         winner = entity.of(entity.winner)
         fact = self._fact_anew(code, winner.corrected if winner else 0)
         if merged is not None:
-            after, asked = self._route_merged(shard, code, key, merged, fact, changed=False)
+            after, asked = self._routing.route_merged(shard, code, key, merged, fact, changed=False)
         else:
-            after, asked = self._route(shard, code, key, entity, fact, changed=False, anew=True)
+            after, asked = self._routing.route(shard, code, key, entity, fact, changed=False, anew=True)
         if asked:
             shard.rows.put(b"E" + key, after.pack())
             verdict = Resolution(after, Outcome.UNCHANGED, "flows_revision")
@@ -350,15 +238,15 @@ class Decider:
     def refold(self, shard: Shard, code: int, key: bytes, row: bytes) -> Refolded:
         """Fold a stored entity anew, by the policies as they are now, and say what that changes."""
         entity = Entity.unpack(row)
-        values = {c.account: shard.rows.get(_value_key(key, c.account)) for c in entity.contributions}
+        values = {c.account: shard.rows.get(value_key(key, c.account)) for c in entity.contributions}
         kept = {account: value for account, value in values.items() if value is not None}
         folded = self._refolder.refold(code, entity, kept)
         for account, value in values.items():
             now = folded.values.get(account)
             if code not in self._routes.kept_types or now is None:
-                shard.rows.delete(_value_key(key, account))
+                shard.rows.delete(value_key(key, account))
             elif now != value:
-                shard.rows.put(_value_key(key, account), now)
+                shard.rows.put(value_key(key, account), now)
         if folded.told:
             folded = self._told_anew(shard, code, key, folded)
         if folded.row and folded.row != row:
@@ -376,9 +264,9 @@ class Decider:
         self._states[code][key] = folded.value
         with suppress(Unfit):  # a value that cannot be read asks nobody
             if folded.merged is not None:
-                entity, asked = self._route_merged(shard, code, key, folded.merged, fact, changed=changed)
+                entity, asked = self._routing.route_merged(shard, code, key, folded.merged, fact, changed=changed)
             else:
-                entity, asked = self._route(shard, code, key, entity, fact, changed=changed)
+                entity, asked = self._routing.route(shard, code, key, entity, fact, changed=changed)
         if entity.fingerprint == NOTHING:
             graves.bury(shard.rows, key, self._now())
         verdict = folded.verdict._replace(entity=entity)
@@ -415,14 +303,6 @@ def _is_told(verdict: Resolution, entity: Entity, fact: bytes, *, always: bool) 
     return any(does_not_stick(c) for c in entity.contributions)
 
 
-def _value_key(key: bytes, account: bytes) -> bytes:
-    return b"V" + key + account
-
-
 def _version(entity: Entity, account: bytes) -> bytes:
     said = entity.of(account)
     return said.version if said else b""
-
-
-def _tenant(key: bytes) -> str:
-    return key.split(b"|", 1)[0].decode()

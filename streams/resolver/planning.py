@@ -20,11 +20,12 @@ from streams.core import flowrow, policyrow
 from streams.core.entity import Entity
 from streams.core.flowrow import Standing
 from streams.core.ledger import LedgerBuffer
-from streams.resolver.deciding import Decider, Unfit
+from streams.resolver.deciding import Decider
 from streams.resolver.moving import GIVEN
 from streams.resolver.refolding import ENTITY
 from streams.resolver.routes import Routes
 from streams.resolver.sweeping import refuse
+from streams.resolver.unfit import Unfit
 from streams.runtime.state import UnreadableRow
 from streams.shard.memory import MemoryRows, MemoryShard
 

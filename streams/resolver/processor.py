@@ -21,7 +21,7 @@ from streams.core.entity import version_in
 from streams.core.ledger import Book, LedgerBuffer, day_of
 from streams.core.resolve import Outcome
 from streams.resolver import clocks, graves
-from streams.resolver.deciding import Decider, Unfit
+from streams.resolver.deciding import Decider
 from streams.resolver.facts import fact_of, key_of
 from streams.resolver.measure import STAGE, UNKNOWN, Measures
 from streams.resolver.refolding import Refolding
@@ -29,6 +29,7 @@ from streams.resolver.releasing import Releasing
 from streams.resolver.routes import Routes
 from streams.resolver.shortway import Tallies, forwards, kinds
 from streams.resolver.sweeping import Sweeping
+from streams.resolver.unfit import Unfit
 from streams.runtime.brakes import Brakes
 from streams.runtime.deadletters import DeadLetters, Trouble, poison
 from streams.shard.api import Incoming, Shard

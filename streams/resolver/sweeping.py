@@ -18,8 +18,9 @@ from schemas.entities import EntityType
 from streams.core import flowrow
 from streams.core.flowrow import Standing
 from streams.core.policy import Rules
-from streams.resolver.deciding import Decider, Unfit
+from streams.resolver.deciding import Decider
 from streams.resolver.refolding import AT_ONCE, ENTITY, SECONDS
+from streams.resolver.unfit import Unfit
 from streams.shard.api import Shard
 
 log = logging.getLogger(__name__)
