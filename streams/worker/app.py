@@ -19,8 +19,8 @@ from streams.shard.host import Host
 from streams.worker.transport import BatchSchema
 
 QUEUED_BATCHES = 2  # fetched batches per topic that may wait for the agent; more of them fall out of the CPU cache
-# Containers made beyond those freed before the collector looks at the young ones. Fetched records alone, three containers
-# each and no cycles, reach a tenth of it again and again: 5 to 8 % of the CPU of a backlog. Real cycles are few.
+# Containers made beyond those freed before the collector looks at the young ones. Fetched records alone, with three
+# containers each and no cycles, reach a tenth of it again and again: 5 to 8 % of the CPU of a backlog.
 YOUNG = 500_000
 
 
