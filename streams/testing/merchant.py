@@ -235,6 +235,7 @@ class Merchant:
                         SHOP: {
                             "platform": "shopify", "base_url": self.urls[SHOP], "priority": 10,
                             "settings": shop_settings,
+                            "lanes": {"floors": {"normal": 0.25, "bulk": 0.1}, "timezone": "Europe/Paris"},
                             "secrets": {"webhook": [f"value:{WEBHOOK_SECRET}"], "access_token": [f"value:{TOKEN}"]},
                         },
                         BACK_OFFICE: {
