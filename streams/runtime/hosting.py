@@ -24,7 +24,7 @@ from schemas.admin import verify_partitions
 from schemas.topics import CATALOGUE, Role
 from streams.runtime.cluster import open_admin
 from streams.runtime.credentials import credentials
-from streams.runtime.memory import few_arenas
+from streams.runtime.memory import tune_malloc
 from streams.runtime.settings import Settings
 from streams.shard.api import Processor
 from streams.shard.host import Host
@@ -104,7 +104,7 @@ def host(settings: Settings, hosted: Hosted, metrics: Metrics) -> None:
 
     Raises Misconfigured, TopicsMismatch or BrokerUnavailable before anything is consumed.
     """
-    few_arenas()
+    tune_malloc()
     names = (*hosted.inputs, hosted.changelog, *((hosted.seen,) if hosted.seen else ()))
     login = credentials(settings)
     verify_partitions(open_admin(settings), settings.topic_prefix, settings.topics(), names)
