@@ -132,7 +132,11 @@ class Host:
             self._fatal(f"{topic} [{number}] jumped from {expected} to {fetched.start}: records were lost on the way")
         if fetched.next <= expected:
             return
-        records = fetched if fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
+        fetched.unpack()
+        records = fetched if fetched and fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
+        if not records:
+            shard.skip(topic, fetched.next)
+            return
         shard.fetched(topic, fetched.next, fetched.end)
         with self._all_or_nothing(f"{topic} [{number}] from {expected}"):
             limit = self._attempt(entry, topic, records)

@@ -127,6 +127,11 @@ class LiveShard:
         self.next[topic] = position
         self.limit(topic, limit)
 
+    def skip(self, topic: str, position: int) -> None:
+        """Compaction has left nothing of `topic` (full name) before `position`."""
+        self.next[topic] = position
+        self._wake.set()
+
     def limit(self, topic: str, limit: int | None) -> None:
         """The lowest offset of `topic` (full name) that is still held back has changed."""
         self._limits[topic] = limit

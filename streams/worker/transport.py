@@ -187,9 +187,8 @@ class Consumer(driver.Consumer):
 
 
 def _message(tp: Any, fetched: Any, generation: int) -> BatchMessage:
-    last = fetched[-1]
     message = BatchMessage(
-        tp.topic, tp.partition, last.offset, (last.timestamp or 0) / 1000.0, last.timestamp_type,
+        tp.topic, tp.partition, fetched.next - 1, 0.0, 0,
         None, None, None, None, 0, 0, tp, generation_id=generation,
     )  # fmt: skip
     message.records = fetched

@@ -118,6 +118,19 @@ async def test_a_batch_that_starts_after_what_is_expected_is_refused(bench: Benc
             await running.host.process(bench.prefix + "in.v1", 0, fetched)
 
 
+async def test_a_fetch_in_which_compaction_has_left_nothing_is_passed_over(bench: Bench, tmp_path: Path) -> None:
+    bench.add(10)
+    async with driven(bench, tmp_path) as running:
+        emptied = running.fetched()
+        emptied.clear()
+        emptied.add(())
+        emptied.next = 4
+        await running.host.process(bench.prefix + "in.v1", 0, emptied)
+        assert running.host.position(bench.prefix + "in.v1", 0) == 4
+        await running.feed()
+        assert running.host.position(bench.prefix + "in.v1", 0) == 10
+
+
 async def test_records_that_were_processed_already_are_skipped(bench: Bench, tmp_path: Path) -> None:
     bench.add(10)
     async with driven(bench, tmp_path) as running:

@@ -62,6 +62,7 @@ class ProbeHost(Host):
 
     async def process(self, topic: str, number: int, fetched: Any) -> None:
         assert fetched.start <= self._next.get((topic, number), 0), f"jumped to {fetched.start}"
+        fetched.unpack()
         for record in fetched:
             if self._scenario == "raises" and record.value == b"add 0000000000000003":
                 raise RuntimeError("in the agent")

@@ -64,7 +64,10 @@ async def _read(bench: Bench, start: int, isolation: str) -> list[tuple[Any, ...
         reader.seek(tp, start)
         async with asyncio.timeout(30):
             while await reader.position(tp) < end:
-                for record in (await reader.getmany(timeout_ms=50)).get(tp, []):
+                fetched = (await reader.getmany(timeout_ms=50)).get(tp, [])
+                if isinstance(fetched, records.Fetched):
+                    fetched.unpack()
+                for record in fetched:
                     headers = tuple(record.headers)
                     found.append((record.offset, record.timestamp, record.key, record.value, headers))
     return found

@@ -101,8 +101,18 @@ def test_a_whole_answer_is_handed_over_with_where_it_starts_and_what_follows() -
     state = State(0, 99)
     fetched = _result(state, Answer([Batch(0, 3, (0, 2)), Batch(3, 1, (3,))], 0)).getall(max_records=1)
     assert isinstance(fetched, Fetched)
+    fetched.unpack()
     assert [record.offset for record in fetched] == [0, 2, 3]
     assert (fetched.start, fetched.next, fetched.end, state.position) == (0, 4, 99, 4)
+
+
+def test_records_are_made_once_and_what_compaction_has_emptied_is_known_when_they_are() -> None:
+    fetched = _result(State(0, 99), Answer([Batch(0, 2, ())], 0)).getall()
+    assert fetched
+    fetched.unpack()
+    fetched.unpack()
+    assert not fetched
+    assert fetched.next == 2
 
 
 def test_an_answer_in_which_nothing_is_visible_belongs_to_the_next_one() -> None:
