@@ -134,10 +134,10 @@ class Host:
             return
         fetched.unpack()
         records = fetched if fetched and fetched[0].offset >= expected else [r for r in fetched if r.offset >= expected]
+        shard.fetched(topic, fetched.next, fetched.end)
         if not records:
             shard.skip(topic, fetched.next)
             return
-        shard.fetched(topic, fetched.next, fetched.end)
         with self._all_or_nothing(f"{topic} [{number}] from {expected}"):
             limit = self._attempt(entry, topic, records)
         shard.advance(topic, fetched.next, limit)
